@@ -1,0 +1,118 @@
+/*
+ * The storage engine behind a small interface: RocksDB with one column family per kind of thing.
+ *
+ * Reads may come from any thread. Writes come from one thread (the committer); what belongs to one
+ * write is in one hust_write_t, which takes effect whole or not at all, whenever the power fails.
+ *
+ * Caveats: after a failed write or sync the store is read-only for good (hust_store_failure):
+ * what RocksDB has in its log is then unknown. Pinned values and scans must be released before the
+ * store is closed.
+ */
+#ifndef HUST_NODE_STORE_H
+#define HUST_NODE_STORE_H
+
+#include "core/error.h"
+#include "core/slice.h"
+
+typedef enum {
+    HUST_CF_DATA,   /* data key -> stored record */
+    HUST_CF_EXPIRY, /* expiry keys, no values */
+    HUST_CF_HINTS,  /* hint key -> generation, since */
+    HUST_CF_META,   /* format, identity, clock, table counters, hint counts */
+    HUST_CF_COUNT,
+} hust_cf_t;
+
+/* When a write counts as stored. */
+typedef enum {
+    HUST_SYNC_ALWAYS,   /* on stable storage before it is acknowledged */
+    HUST_SYNC_EVERYSEC, /* in the log file; made stable once a second */
+    HUST_SYNC_OS,       /* in the log file; the kernel decides */
+} hust_sync_t;
+
+typedef struct {
+    const char *path; /* directory; created if missing */
+    hust_sync_t sync;
+    size_t block_cache_bytes;
+    size_t memtable_bytes;
+    size_t wal_bytes_max; /* bounds the log and so the time to start after a crash */
+} hust_store_options_t;
+
+enum {
+    HUST_STORE_FORMAT = 1, /* of keys and records; another one is refused */
+    HUST_STORE_MESSAGE_BYTES = 512,
+};
+
+typedef struct hust_store hust_store_t;
+
+/*
+ * Open or create. HUST_ERR_IO (also: the directory is in use), VERSION (unknown format) or NOMEM,
+ * with one line in `message`.
+ */
+hust_error_t hust_store_open(const hust_store_options_t *options, hust_store_t **out,
+                             char message[HUST_STORE_MESSAGE_BYTES]);
+
+/* Make stable what was written, and close. */
+void hust_store_close(hust_store_t *store);
+
+/* 0 while writes work; then the status that writes get: 507. */
+unsigned hust_store_failure(hust_store_t *store);
+
+/* A value read without a copy. Absent: `pin` is NULL and `bytes` empty. */
+typedef struct {
+    hust_slice_t bytes; /* good until the pin is released */
+    void *pin;
+} hust_pinned_t;
+
+/* HUST_OK, also when absent; HUST_ERR_IO, which is logged. */
+hust_error_t hust_store_get(hust_store_t *store, hust_cf_t cf, hust_slice_t key,
+                            hust_pinned_t *out);
+
+/* Many of one family at once. On an error nothing is pinned. HUST_ERR_IO or NOMEM. */
+hust_error_t hust_store_get_many(hust_store_t *store, hust_cf_t cf, const hust_slice_t *keys,
+                                 size_t count, hust_pinned_t *out);
+
+/* Release `pin` of a hust_pinned_t; NULL is allowed. */
+void hust_pin_release(void *pin);
+
+/* Changes that take effect together. Owned by the caller. */
+typedef struct hust_write hust_write_t;
+
+hust_write_t *hust_write_new(hust_store_t *store);
+void hust_write_free(hust_write_t *write);
+void hust_write_put(hust_write_t *write, hust_cf_t cf, hust_slice_t key, hust_slice_t value);
+void hust_write_delete(hust_write_t *write, hust_cf_t cf, hust_slice_t key);
+void hust_write_clear(hust_write_t *write);
+
+/* How many changes there are. */
+unsigned hust_write_count(hust_write_t *write);
+
+/*
+ * Store the changes, as safely as the `sync` option says. Returns 0, or the status for everything
+ * that was in it: 507 (no space) or 500; the store is read-only then.
+ */
+unsigned hust_store_commit(hust_store_t *store, hust_write_t *write);
+
+/* Make stable what has been written (HUST_SYNC_EVERYSEC). A failure makes the store read-only. */
+void hust_store_sync(hust_store_t *store);
+
+/* A walk over keys in order, seeing the store as it was when the walk began. */
+typedef struct hust_scan hust_scan_t;
+
+/* Begin a walk; it stands nowhere until it is put somewhere. NULL: no memory. */
+hust_scan_t *hust_scan_begin(hust_store_t *store, hust_cf_t cf);
+void hust_scan_end(hust_scan_t *scan);
+void hust_scan_seek(hust_scan_t *scan, hust_slice_t key);      /* first key >= `key` */
+void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key); /* last key <= `key` */
+void hust_scan_next(hust_scan_t *scan);
+
+/* False at the end, or after an error (logged). */
+bool hust_scan_valid(const hust_scan_t *scan);
+
+/* Where it stands; borrowed until it moves. */
+hust_slice_t hust_scan_key(const hust_scan_t *scan);
+hust_slice_t hust_scan_value(const hust_scan_t *scan);
+
+/* True if it stands on a key that begins with `prefix`. */
+bool hust_scan_within(const hust_scan_t *scan, hust_slice_t prefix);
+
+#endif /* HUST_NODE_STORE_H */
