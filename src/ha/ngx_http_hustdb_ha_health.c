@@ -1,0 +1,304 @@
+/*
+ * What all workers know of a node: is it down, and for whom does it hold hints.
+ *
+ * It lives in shared memory, so that one worker's failure spares the others theirs, and so that a
+ * reload forgets nothing. A node that is down is asked again in the background, by whichever worker
+ * claims the probe first, with pauses that grow.
+ *
+ * A node is catching up while its partner reports old hints for it. Young ones are not reported (most
+ * are writes on their way), so the time until a missed write's hint is old is bridged here.
+ */
+#include "ngx_http_hustdb_ha.h"
+
+enum {
+    ZONE_BYTES = 1024 * 1024, /* 2048 nodes at most, so about that; constant, to survive reloads */
+    PROBE_TICK_MS = 100,
+    PROBE_PAUSE_MIN_MS = 100,
+    PROBE_PAUSE_MAX_MS = 1000,
+    HINT_OLD_MS = 3200, /* by then a node reports a hint, if it still has it */
+    BEHIND_MS = HINT_OLD_MS + 500,
+};
+
+static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data);
+
+typedef struct {
+    const char *word;
+    bool counts_as_down;
+} cause_t;
+
+static const cause_t causes[HUST_HA_CAUSE_COUNT] = {
+#define CAUSE_ROW(name, word, down) {word, down},
+    HUST_HA_CAUSE_MAP(CAUSE_ROW)
+#undef CAUSE_ROW
+};
+
+ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
+{
+    ngx_str_t name = ngx_string("hustdb_ha");
+    ngx_shm_zone_t *zone =
+        ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+    zone->init = init_zone;
+    zone->data = conf;
+    return NGX_OK;
+}
+
+static hust_ha_health_t *find_health(ngx_slab_pool_t *pool, const char *address)
+{
+    for (hust_ha_health_t *health = pool->data; health != NULL; health = health->next) {
+        if (ngx_strcmp(health->address, address) == 0) {
+            return health;
+        }
+    }
+    return NULL;
+}
+
+/* The entry of a node, made if there is none. Nodes of former tables stay: there is room. */
+static hust_ha_health_t *get_health(ngx_slab_pool_t *pool, const hust_peer_t *peer)
+{
+    hust_ha_health_t *health = find_health(pool, peer->address);
+    if (health == NULL) {
+        health = ngx_slab_calloc(pool, sizeof(*health));
+        if (health != NULL) {
+            ngx_memcpy(health->address, peer->address, sizeof(health->address));
+            health->next = pool->data;
+            pool->data = health;
+        }
+    }
+    return health;
+}
+
+static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data)
+{
+    (void)data; /* of the former cycle: the list hangs on the pool itself */
+    hust_ha_main_conf_t *conf = zone->data;
+    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
+    unsigned count = hust_routing_peer_count(conf->routing);
+    for (unsigned i = 0; i < count; i++) {
+        conf->health[i] = get_health(pool, hust_routing_peer(conf->routing, i));
+        if (conf->health[i] == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                          "no room in zone \"%V\" for %ui nodes: restart nginx", &zone->shm.name,
+                          (ngx_uint_t)count);
+            return NGX_ERROR;
+        }
+    }
+    return NGX_OK;
+}
+
+uint64_t hust_ha_health_hash(hust_slice_t address)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < address.len; i++) {
+        hash = (hash ^ address.data[i]) * 0x100000001b3u;
+    }
+    return hash == 0 ? 1 : hash;
+}
+
+static bool holds_hints_for(const hust_ha_health_t *health, uint64_t address_hash)
+{
+    if (health->backlog_count == 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < HUST_BATCH_BACKLOGS_MAX; i++) {
+        if (health->backlogs[i] == address_hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+hust_master_state_t hust_ha_health_state(const hust_ha_peer_t *peer, const hust_ha_peer_t *partner)
+{
+    if (hust_ha_health_is_down(peer)) {
+        return HUST_MASTER_DOWN;
+    }
+    ngx_atomic_uint_t behind_until = peer->health->behind_until_ms;
+    if (behind_until != 0 && (ngx_msec_int_t)(behind_until - ngx_current_msec) > 0) {
+        return HUST_MASTER_CATCHING_UP;
+    }
+    return holds_hints_for(partner->health, peer->address_hash) ? HUST_MASTER_CATCHING_UP
+                                                                : HUST_MASTER_UP;
+}
+
+static bool is_reported(const hust_batch_reply_head_t *head, uint64_t address_hash)
+{
+    for (unsigned i = 0; i < head->backlog_count; i++) {
+        const hust_backlog_t *backlog = &head->backlogs[i];
+        if (backlog->hint_count > 0 && hust_ha_health_hash(backlog->target) == address_hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Note one more target. Two workers may do so at the same time: the second finds it there. */
+static void add_backlog(hust_ha_health_t *health, uint64_t address_hash)
+{
+    for (unsigned i = 0; i < HUST_BATCH_BACKLOGS_MAX; i++) {
+        ngx_atomic_t *place = &health->backlogs[i];
+        if (*place == address_hash) {
+            return;
+        }
+        if (*place == 0 && ngx_atomic_cmp_set(place, 0, address_hash)) {
+            (void)ngx_atomic_fetch_add(&health->backlog_count, 1);
+            return;
+        }
+    }
+}
+
+void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *head)
+{
+    hust_ha_health_t *health = peer->health;
+    if (head->backlog_count == 0 && health->backlog_count == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < HUST_BATCH_BACKLOGS_MAX; i++) {
+        uint64_t hash = health->backlogs[i];
+        if (hash != 0 && !is_reported(head, hash) &&
+            ngx_atomic_cmp_set(&health->backlogs[i], hash, 0)) {
+            (void)ngx_atomic_fetch_add(&health->backlog_count, -1);
+        }
+    }
+    for (unsigned i = 0; i < head->backlog_count; i++) {
+        if (head->backlogs[i].hint_count > 0) {
+            add_backlog(health, hust_ha_health_hash(head->backlogs[i].target));
+        }
+    }
+}
+
+void hust_ha_health_missed(hust_ha_peer_t *peer)
+{
+    hust_ha_health_t *health = peer->health;
+    ngx_atomic_uint_t behind_until = ngx_current_msec + BEHIND_MS;
+    if (behind_until != health->behind_until_ms) {
+        health->behind_until_ms = behind_until;
+        health->refresh_at_ms = ngx_current_msec + HINT_OLD_MS;
+    }
+    hust_ha_health_watch(peer->worker);
+}
+
+void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_t err)
+{
+    hust_ha_health_t *health = peer->health;
+    ngx_log_t *log = peer->worker->log;
+    (void)ngx_atomic_fetch_add(&health->failures[cause], 1);
+    if (!causes[cause].counts_as_down) {
+        ngx_log_error(NGX_LOG_WARN, log, err, "hustdb node %s: %s", health->address,
+                      causes[cause].word);
+        return;
+    }
+    /* Before `down`, so that nobody claims a probe with the times of the last outage. */
+    if (health->down == 0) {
+        health->probe_failures = 0;
+        health->probe_at_ms = ngx_current_msec + PROBE_PAUSE_MIN_MS;
+    }
+    if (ngx_atomic_cmp_set(&health->down, 0, 1)) {
+        ngx_log_error(NGX_LOG_ERR, log, err, "hustdb node %s is down: %s", health->address,
+                      causes[cause].word);
+    } else {
+        ngx_log_error(NGX_LOG_INFO, log, err, "hustdb node %s: %s", health->address,
+                      causes[cause].word);
+    }
+    hust_ha_health_watch(peer->worker);
+}
+
+void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
+{
+    hust_ha_health_t *health = peer->health;
+    if (alive) {
+        if (ngx_atomic_cmp_set(&health->down, 1, 0)) {
+            ngx_log_error(NGX_LOG_WARN, peer->worker->log, 0, "hustdb node %s is up again",
+                          health->address);
+        }
+        return;
+    }
+    ngx_atomic_uint_t failures = (ngx_atomic_uint_t)ngx_atomic_fetch_add(&health->probe_failures, 1);
+    ngx_msec_t pause = PROBE_PAUSE_MAX_MS;
+    if (failures < 4) {
+        pause = ngx_min(PROBE_PAUSE_MAX_MS, (ngx_msec_t)PROBE_PAUSE_MIN_MS << failures);
+    }
+    health->probe_at_ms = ngx_current_msec + pause;
+}
+
+/* Ask the node whether it is there and what hints it has, with a batch of no operations. */
+static void probe(hust_ha_peer_t *peer)
+{
+    hust_ha_lane_t *lane = hust_ha_lane_get(peer, HUST_HA_LANE_PROBE);
+    if (lane == NULL || !hust_ha_lane_begin(lane)) {
+        return; /* the claim runs out, and somebody tries again */
+    }
+    hust_ha_lane_send(lane);
+}
+
+static bool is_due(ngx_atomic_uint_t at_ms)
+{
+    return (ngx_msec_int_t)(ngx_current_msec - at_ms) >= 0;
+}
+
+/* A node that is down: is it this worker's turn to ask it? */
+static void probe_down(hust_ha_peer_t *peer)
+{
+    const hust_ha_main_conf_t *conf = peer->worker->conf;
+    ngx_atomic_uint_t due = peer->health->probe_at_ms;
+    ngx_msec_t claim_ms = conf->connect_timeout + conf->timeout + PROBE_PAUSE_MAX_MS;
+    if (is_due(due) &&
+        ngx_atomic_cmp_set(&peer->health->probe_at_ms, due, ngx_current_msec + claim_ms)) {
+        probe(peer);
+    }
+}
+
+/* A node that missed writes: do the others hold hints for it by now? */
+static void refresh(hust_ha_peer_t *peer)
+{
+    hust_ha_worker_t *worker = peer->worker;
+    ngx_atomic_uint_t due = peer->health->refresh_at_ms;
+    if (!is_due(due) || !ngx_atomic_cmp_set(&peer->health->refresh_at_ms, due, 0)) {
+        return;
+    }
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
+        hust_ha_peer_t *other = &worker->peers[i];
+        if (other != peer && !hust_ha_health_is_down(other)) {
+            probe(other);
+        }
+    }
+}
+
+static bool needs_watch(const hust_ha_peer_t *peer)
+{
+    return hust_ha_health_is_down(peer) || peer->health->refresh_at_ms != 0;
+}
+
+void hust_ha_health_watch(hust_ha_worker_t *worker)
+{
+    if (!worker->probe.timer_set && !ngx_exiting) {
+        ngx_add_timer(&worker->probe, PROBE_TICK_MS);
+    }
+}
+
+void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker)
+{
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
+        if (needs_watch(&worker->peers[i])) {
+            hust_ha_health_watch(worker);
+            return;
+        }
+    }
+}
+
+void hust_ha_health_probe_handler(ngx_event_t *event)
+{
+    hust_ha_worker_t *worker = event->data;
+    for (ngx_uint_t i = 0; i < worker->peer_count && !ngx_exiting; i++) {
+        hust_ha_peer_t *peer = &worker->peers[i];
+        if (hust_ha_health_is_down(peer)) {
+            probe_down(peer);
+        }
+        if (peer->health->refresh_at_ms != 0) {
+            refresh(peer);
+        }
+    }
+    hust_ha_health_watch_if_needed(worker);
+}

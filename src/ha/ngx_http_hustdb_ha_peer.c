@@ -1,0 +1,297 @@
+/*
+ * A node as seen by one worker: operations wait here until a lane takes a batch of them.
+ *
+ * Everything that requests want of a node during one turn of the event loop is looked at once, at
+ * the turn's end: it leaves at once if a lane is idle, and otherwise gathers until one is.
+ */
+#include "ngx_http_hustdb_ha.h"
+
+#include <sys/random.h>
+
+static void flush_handler(ngx_event_t *event);
+static void flush_peer(hust_ha_peer_t *peer);
+
+/* ---- the worker ---- */
+
+static void init_peer(hust_ha_worker_t *worker, ngx_uint_t index)
+{
+    hust_ha_main_conf_t *conf = worker->conf;
+    hust_ha_peer_t *peer = &worker->peers[index];
+    peer->worker = worker;
+    peer->index = index;
+    peer->peer = hust_routing_peer(conf->routing, (unsigned)index);
+    peer->address = &conf->addresses[index];
+    peer->health = conf->health[index];
+    peer->address_hash = hust_ha_health_hash(hust_slice_str(peer->peer->address));
+    for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
+        ngx_queue_init(&peer->lanes[kind].waiting);
+    }
+    peer->lanes[HUST_HA_LANE_READ].lane_count = (ngx_uint_t)conf->read_lanes;
+    peer->lanes[HUST_HA_LANE_WRITE].lane_count = (ngx_uint_t)conf->write_lanes;
+    peer->lanes[HUST_HA_LANE_LARGE].lane_count = HUST_HA_LARGE_LANES;
+    peer->lanes[HUST_HA_LANE_PROBE].lane_count = 1;
+}
+
+static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf)
+{
+    worker->conf = conf;
+    worker->log = ngx_cycle->log;
+    worker->quiet_log = *ngx_cycle->log;
+    worker->quiet_log.log_level = NGX_LOG_ALERT;
+    if (getrandom(&worker->clock.writer, sizeof(worker->clock.writer), 0) !=
+        (ssize_t)sizeof(worker->clock.writer)) {
+        ngx_log_error(NGX_LOG_EMERG, worker->log, ngx_errno, "getrandom() failed");
+        return NGX_ERROR;
+    }
+    ngx_queue_init(&worker->dirty);
+    ngx_queue_init(&worker->free_ops);
+    worker->flush.handler = flush_handler;
+    worker->flush.data = worker;
+    worker->flush.log = worker->log;
+    worker->probe.handler = hust_ha_health_probe_handler;
+    worker->probe.data = worker;
+    worker->probe.log = worker->log;
+    worker->probe.cancelable = 1;
+    worker->peer_count = hust_routing_peer_count(conf->routing);
+    worker->peers = ngx_pcalloc(worker->pool, worker->peer_count * sizeof(*worker->peers));
+    if (worker->peers == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
+        init_peer(worker, i);
+    }
+    hust_ha_health_watch_if_needed(worker); /* whoever watched before may be gone */
+    return NGX_OK;
+}
+
+hust_ha_worker_t *hust_ha_worker(hust_ha_main_conf_t *conf)
+{
+    if (conf->worker != NULL) {
+        return conf->worker;
+    }
+    ngx_pool_t *pool = ngx_create_pool(16384, ngx_cycle->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+    hust_ha_worker_t *worker = ngx_pcalloc(pool, sizeof(*worker));
+    if (worker == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+    worker->pool = pool;
+    if (init_worker(worker, conf) != NGX_OK) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+    conf->worker = worker;
+    return worker;
+}
+
+static void free_lanes(hust_ha_lanes_t *lanes)
+{
+    for (ngx_uint_t i = 0; lanes->lanes != NULL && i < lanes->lane_count; i++) {
+        hust_ha_lane_abort(&lanes->lanes[i]);
+        hust_buf_free(&lanes->lanes[i].out);
+        hust_buf_free(&lanes->lanes[i].in);
+    }
+}
+
+void hust_ha_worker_free(hust_ha_worker_t *worker)
+{
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
+        for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
+            hust_ha_lanes_t *lanes = &worker->peers[i].lanes[kind];
+            free_lanes(lanes);
+            while (!ngx_queue_empty(&lanes->waiting)) {
+                ngx_queue_t *head = ngx_queue_head(&lanes->waiting);
+                hust_ha_op_abandon(ngx_queue_data(head, hust_ha_op_t, link));
+            }
+        }
+    }
+    if (worker->probe.timer_set) {
+        ngx_del_timer(&worker->probe);
+    }
+    if (worker->flush.posted) {
+        ngx_delete_posted_event(&worker->flush);
+    }
+    ngx_destroy_pool(worker->pool);
+}
+
+/* ---- operations ---- */
+
+hust_ha_op_t *hust_ha_op_create(hust_ha_peer_t *peer)
+{
+    hust_ha_worker_t *worker = peer->worker;
+    hust_ha_op_t *op;
+    if (ngx_queue_empty(&worker->free_ops)) {
+        op = ngx_palloc(worker->pool, sizeof(*op));
+        if (op == NULL) {
+            return NULL;
+        }
+    } else {
+        ngx_queue_t *head = ngx_queue_head(&worker->free_ops);
+        ngx_queue_remove(head);
+        op = ngx_queue_data(head, hust_ha_op_t, link);
+    }
+    *op = (hust_ha_op_t){.peer = peer};
+    return op;
+}
+
+static void free_op(hust_ha_op_t *op)
+{
+    hust_buf_free(&op->encoded);
+    ngx_queue_insert_head(&op->peer->worker->free_ops, &op->link);
+}
+
+static hust_ha_lane_kind_t lane_kind(const hust_ha_op_t *op)
+{
+    if (op->bytes > HUST_HA_BATCH_BYTES_MAX || (op->op.flags & HUST_OPF_WHOLE) != 0) {
+        return HUST_HA_LANE_LARGE;
+    }
+    return hust_op_is_write(&op->op) ? HUST_HA_LANE_WRITE : HUST_HA_LANE_READ;
+}
+
+void hust_ha_op_send(hust_ha_op_t *op)
+{
+    op->bytes = hust_op_encoded_bytes(&op->op) + op->body_bytes;
+    ngx_queue_insert_tail(&op->peer->lanes[lane_kind(op)].waiting, &op->link);
+    hust_ha_peer_touch(op->peer);
+}
+
+bool hust_ha_op_own(hust_ha_op_t *op)
+{
+    op->handler = NULL;
+    op->data = NULL;
+    return hust_batch_request_add(&op->encoded, &op->op) == HUST_OK;
+}
+
+void hust_ha_op_abandon(hust_ha_op_t *op)
+{
+    op->handler = NULL;
+    op->data = NULL;
+    if (op->lane == NULL) {
+        ngx_queue_remove(&op->link);
+        free_op(op);
+    } else if (op->lane->kind == HUST_HA_LANE_LARGE) {
+        hust_ha_lane_abort(op->lane); /* it may still be sending what is about to be freed */
+    }
+}
+
+void hust_ha_op_finish(hust_ha_op_t *op, const hust_result_t *result, hust_failure_t failure)
+{
+    if (op->handler != NULL) {
+        op->handler(op, result, failure);
+    }
+    free_op(op);
+}
+
+/* ---- queues ---- */
+
+void hust_ha_peer_touch(hust_ha_peer_t *peer)
+{
+    hust_ha_worker_t *worker = peer->worker;
+    if (!peer->dirty) {
+        peer->dirty = 1;
+        ngx_queue_insert_tail(&worker->dirty, &peer->link);
+    }
+    /* Behind all that is posted already, so that those handlers' operations go along. */
+    ngx_post_event(&worker->flush, &ngx_posted_events);
+}
+
+static void flush_handler(ngx_event_t *event)
+{
+    hust_ha_worker_t *worker = event->data;
+    ngx_queue_t batch;
+    ngx_queue_init(&batch);
+    if (ngx_queue_empty(&worker->dirty)) {
+        return;
+    }
+    /* What is touched meanwhile comes with the next posted event. */
+    ngx_queue_add(&batch, &worker->dirty);
+    ngx_queue_init(&worker->dirty);
+    while (!ngx_queue_empty(&batch)) {
+        ngx_queue_t *head = ngx_queue_head(&batch);
+        ngx_queue_remove(head);
+        hust_ha_peer_t *peer = ngx_queue_data(head, hust_ha_peer_t, link);
+        peer->dirty = 0;
+        flush_peer(peer);
+    }
+}
+
+/* The node is down: nothing that waits for it will leave. */
+static void fail_waiting(hust_ha_lanes_t *lanes)
+{
+    ngx_queue_t failed;
+    ngx_queue_init(&failed);
+    if (ngx_queue_empty(&lanes->waiting)) {
+        return;
+    }
+    ngx_queue_add(&failed, &lanes->waiting);
+    ngx_queue_init(&lanes->waiting);
+    while (!ngx_queue_empty(&failed)) {
+        ngx_queue_t *head = ngx_queue_head(&failed);
+        ngx_queue_remove(head);
+        hust_ha_op_t *op = ngx_queue_data(head, hust_ha_op_t, link);
+        (void)ngx_atomic_fetch_add(&op->peer->health->failures[HUST_HA_KNOWN_DOWN], 1);
+        hust_ha_op_finish(op, NULL, HUST_FAILED_UNSENT);
+    }
+}
+
+/* Fill the lane's batch with what waits. False: not even one operation could be added. */
+static bool fill_batch(hust_ha_lane_t *lane, hust_ha_lanes_t *lanes)
+{
+    size_t bytes = 0;
+    ngx_uint_t count_max = lane->kind == HUST_HA_LANE_LARGE ? 1 : HUST_HA_BATCH_OPS_MAX;
+    if (!hust_ha_lane_begin(lane)) {
+        return false;
+    }
+    while (!ngx_queue_empty(&lanes->waiting) && lane->op_count < count_max) {
+        ngx_queue_t *head = ngx_queue_head(&lanes->waiting);
+        hust_ha_op_t *op = ngx_queue_data(head, hust_ha_op_t, link);
+        if (lane->op_count > 0 && bytes + op->bytes > HUST_HA_BATCH_BYTES_MAX) {
+            break;
+        }
+        ngx_queue_remove(head);
+        bytes += op->bytes;
+        if (!hust_ha_lane_add(lane, op)) {
+            ngx_queue_insert_head(&lanes->waiting, head);
+            break;
+        }
+    }
+    return lane->op_count > 0;
+}
+
+static void flush_kind(hust_ha_peer_t *peer, hust_ha_lane_kind_t kind)
+{
+    hust_ha_lanes_t *lanes = &peer->lanes[kind];
+    while (!ngx_queue_empty(&lanes->waiting) && !hust_ha_health_is_down(peer)) {
+        hust_ha_lane_t *lane = hust_ha_lane_get(peer, kind);
+        if (lane == NULL) {
+            if (lanes->lanes != NULL) {
+                return; /* all are busy, and each looks here when it is done */
+            }
+        } else if (fill_batch(lane, lanes)) {
+            hust_ha_lane_send(lane);
+            continue;
+        }
+        hust_ha_health_failed(peer, HUST_HA_NO_RESOURCES, NGX_ENOMEM);
+        fail_waiting(lanes);
+    }
+}
+
+static void flush_peer(hust_ha_peer_t *peer)
+{
+    for (unsigned kind = 0; kind < HUST_HA_LANE_PROBE; kind++) {
+        flush_kind(peer, kind);
+    }
+    if (!hust_ha_health_is_down(peer)) {
+        return;
+    }
+    for (unsigned kind = 0; kind < HUST_HA_LANE_PROBE; kind++) {
+        hust_ha_lanes_t *lanes = &peer->lanes[kind];
+        fail_waiting(lanes);
+        for (ngx_uint_t i = 0; lanes->lanes != NULL && i < lanes->lane_count; i++) {
+            hust_ha_lane_close_idle(&lanes->lanes[i]);
+        }
+    }
+}
