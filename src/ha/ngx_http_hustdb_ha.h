@@ -6,6 +6,7 @@
  *   transaction  the coordinator of one request, driven by events
  *   answer       an outcome becomes a response
  *   stream       large values pass through
+ *   forward      calls that one node answers
  *   local        calls that this worker answers by itself
  *   peer         a node as seen by one worker: what waits for it, batching
  *   lane         one connection to a node: sends one exchange, parses its reply
@@ -132,6 +133,7 @@ struct hust_ha_op_s {
     const ngx_buf_t *body;   /* follows op.value on the wire; borrowed likewise; or NULL */
     size_t body_bytes;
     hust_buf_t encoded;      /* used instead of `op` when that has no owner any more */
+    unsigned is_forward : 1; /* `encoded` is a URI: GET it, the reply is the result's value */
     size_t bytes;            /* on the wire */
     hust_ha_stream_t *stream; /* takes the value as it comes; or NULL */
     unsigned master;         /* the sender's */
@@ -271,6 +273,11 @@ ngx_int_t hust_ha_respond_error(ngx_http_request_t *r, ngx_uint_t status, const 
 
 /* Add a response header; the value is copied. */
 ngx_int_t hust_ha_add_header(ngx_http_request_t *r, const char *name, hust_slice_t value);
+
+/* ---- forward ---- */
+
+/* Calls of the class ONE_NODE. Returns what finalizes the request. */
+ngx_int_t hust_ha_forward(ngx_http_request_t *r, const hust_call_t *call, unsigned method);
 
 /* ---- local ---- */
 

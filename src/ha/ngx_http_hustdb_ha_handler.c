@@ -64,7 +64,11 @@ ngx_int_t hust_ha_handler(ngx_http_request_t *r)
     if (call == NULL) {
         return hust_ha_respond_error(r, NGX_HTTP_NOT_FOUND, NULL);
     }
-    return allowed ? hust_ha_local(r, call) : refuse_method(r, call);
+    if (!allowed) {
+        return refuse_method(r, call);
+    }
+    return call->class_ == HUST_CLASS_ONE_NODE ? hust_ha_forward(r, call, method)
+                                               : hust_ha_local(r, call);
 }
 
 /* ---- the body ---- */

@@ -11,6 +11,7 @@ enum {
     IN_BYTES_MIN = 16 * 1024,
     RESULT_HEAD_BYTES_MAX = 256,
     REPLY_HEAD_BYTES_MAX = 64 * 1024, /* of a batch reply: 64 backlogs */
+    FORWARD_BYTES_MAX = 32 * 1024 * 1024, /* of a reply that is passed on as it is */
 };
 
 static void read_handler(ngx_event_t *event);
@@ -106,7 +107,7 @@ static void connect_lane(hust_ha_lane_t *lane)
     attempt.log_error = NGX_ERROR_ERR;
     ngx_int_t rc = ngx_event_connect_peer(&attempt);
     if (rc != NGX_OK && rc != NGX_AGAIN) {
-        ngx_err_t err = ngx_socket_errno;
+        ngx_err_t err = rc == NGX_DECLINED ? ngx_socket_errno : 0;
         bool is_ours = rc != NGX_DECLINED || err == EADDRNOTAVAIL; /* not the node's fault */
         fail(lane, is_ours ? HUST_HA_NO_RESOURCES : HUST_HA_REFUSED, err);
         return;
@@ -161,6 +162,10 @@ bool hust_ha_lane_begin(hust_ha_lane_t *lane)
 static hust_error_t encode(hust_ha_lane_t *lane, const hust_ha_op_t *op)
 {
     hust_buf_t *out = &lane->out;
+    if (op->is_forward) {
+        out->len = OUT_HEAD_BYTES; /* all is in the HTTP head */
+        return HUST_OK;
+    }
     if (op->encoded.len > 0) {
         return hust_buf_append_slice(out, hust_buf_slice(&op->encoded));
     }
@@ -224,7 +229,32 @@ static bool fill_value(hust_ha_lane_t *lane, ngx_buf_t *value)
     return true;
 }
 
-/* Write the HTTP head in front of the batch and chain up what is to be sent. */
+static bool is_forward(hust_ha_lane_t *lane)
+{
+    return lane->op_count == 1 && first_op(lane)->is_forward;
+}
+
+/* Write the HTTP head in front of the batch. */
+static void put_head(hust_ha_lane_t *lane, size_t content_bytes)
+{
+    const char *address = lane->peer->peer->address;
+    u_char head[OUT_HEAD_BYTES];
+    u_char *end;
+    if (is_forward(lane)) {
+        ngx_str_t uri = {first_op(lane)->encoded.len, first_op(lane)->encoded.data};
+        end = ngx_snprintf(head, sizeof(head), "GET %V HTTP/1.1\r\nHost: %s\r\n\r\n", &uri, address);
+    } else {
+        end = ngx_snprintf(head, sizeof(head),
+                           "POST /hustdb/batch HTTP/1.1\r\nHost: %s\r\nContent-Length: %uz\r\n\r\n",
+                           address, content_bytes);
+        hust_batch_request_set_count(lane->out.data + OUT_HEAD_BYTES, (uint32_t)lane->op_count);
+    }
+    size_t head_bytes = (size_t)(end - head);
+    lane->out_from = OUT_HEAD_BYTES - head_bytes;
+    ngx_memcpy(lane->out.data + lane->out_from, head, head_bytes);
+}
+
+/* Complete the request and chain up what is to be sent. */
 static void prepare(hust_ha_lane_t *lane)
 {
     bool has_value = fill_value(lane, &lane->bufs[1]);
@@ -232,15 +262,7 @@ static void prepare(hust_ha_lane_t *lane)
     if (has_value) {
         content_bytes += (size_t)ngx_buf_size(&lane->bufs[1]);
     }
-    u_char head[OUT_HEAD_BYTES];
-    u_char *end = ngx_snprintf(head, sizeof(head),
-                               "POST /hustdb/batch HTTP/1.1\r\nHost: %s\r\nContent-Length: %uz\r\n\r\n",
-                               lane->peer->peer->address, content_bytes);
-    size_t head_bytes = (size_t)(end - head);
-    lane->out_from = OUT_HEAD_BYTES - head_bytes;
-    ngx_memcpy(lane->out.data + lane->out_from, head, head_bytes);
-    hust_batch_request_set_count(lane->out.data + OUT_HEAD_BYTES, (uint32_t)lane->op_count);
-
+    put_head(lane, content_bytes);
     ngx_memzero(&lane->bufs[0], sizeof(lane->bufs[0]));
     lane->bufs[0].pos = lane->out.data + lane->out_from;
     lane->bufs[0].last = lane->out.data + lane->out.len;
@@ -427,8 +449,8 @@ static void write_handler(ngx_event_t *event)
 
 /* ---- receiving ---- */
 
-/* Deliver what came to those who wait. False: the reply does not fit what was asked. */
-static bool deliver(hust_ha_lane_t *lane, hust_slice_t body)
+/* The results of a batch, in order. */
+static bool deliver_batch(hust_ha_lane_t *lane, hust_slice_t body)
 {
     hust_result_t results[HUST_HA_BATCH_OPS_MAX];
     hust_batch_reply_head_t head;
@@ -457,11 +479,31 @@ static bool deliver(hust_ha_lane_t *lane, hust_slice_t body)
     return true;
 }
 
+/* Deliver what came to those who wait. False: the reply does not fit what was asked. */
+static bool deliver(hust_ha_lane_t *lane, hust_slice_t body)
+{
+    if (is_forward(lane)) {
+        hust_result_t passed = {.status = lane->reply.status, .value = body};
+        hust_ha_op_finish(take_op(lane), &passed, HUST_FAILED_UNKNOWN);
+        return true;
+    }
+    return deliver_batch(lane, body);
+}
+
+static size_t body_bound(hust_ha_lane_t *lane)
+{
+    if (is_forward(lane)) {
+        return FORWARD_BYTES_MAX;
+    }
+    return REPLY_HEAD_BYTES_MAX +
+           lane->op_count * (size_t)(HUST_LARGE_BYTES + RESULT_HEAD_BYTES_MAX);
+}
+
 /* The head of the HTTP reply is there: is it one that we can take? */
 static bool accept_reply(hust_ha_lane_t *lane)
 {
     const hust_http_reply_t *reply = &lane->reply;
-    if (reply->status != NGX_HTTP_OK) {
+    if (reply->status != NGX_HTTP_OK && !is_forward(lane)) {
         ngx_log_error(NGX_LOG_INFO, lane->peer->worker->log, 0,
                       "hustdb node %s answered a batch with status %ui",
                       lane->peer->peer->address, (ngx_uint_t)reply->status);
@@ -469,9 +511,7 @@ static bool accept_reply(hust_ha_lane_t *lane)
         return false;
     }
     bool streams = lane->op_count == 1 && first_op(lane)->stream != NULL;
-    size_t bound = REPLY_HEAD_BYTES_MAX +
-                   lane->op_count * (size_t)(HUST_LARGE_BYTES + RESULT_HEAD_BYTES_MAX);
-    bool too_long = !streams && reply->body_bytes > bound;
+    bool too_long = !streams && reply->body_bytes > body_bound(lane);
     bool too_early = lane->state != HUST_HA_LANE_RECEIVING;
     if (too_long || too_early) {
         fail(lane, HUST_HA_GARBAGE, 0);

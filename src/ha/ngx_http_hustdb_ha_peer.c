@@ -145,7 +145,8 @@ static void free_op(hust_ha_op_t *op)
 
 static hust_ha_lane_kind_t lane_kind(const hust_ha_op_t *op)
 {
-    if (op->bytes > HUST_HA_BATCH_BYTES_MAX || (op->op.flags & HUST_OPF_WHOLE) != 0) {
+    if (op->bytes > HUST_HA_BATCH_BYTES_MAX || (op->op.flags & HUST_OPF_WHOLE) != 0 ||
+        op->is_forward) {
         return HUST_HA_LANE_LARGE;
     }
     return hust_op_is_write(&op->op) ? HUST_HA_LANE_WRITE : HUST_HA_LANE_READ;

@@ -157,19 +157,3 @@ def test_stop_and_start(make_cluster):
     assert cluster.ha.stop() == 0
     cluster.ha.start()
     assert cluster.ha.call("get2", key=b"k").body == b"v"
-
-
-@pytest.mark.parametrize("peer", (0, 1))
-def test_one_node_calls_reach_the_peer(make_cluster, peer):
-    cluster = make_cluster()
-    cluster.nodes[peer].call("put", key=b"k", val=b"12345")
-    for index in (0, 1):
-        answer = cluster.ha.call("stat", peer=index)
-        assert answer.status == 200
-        assert answer["Content-Type"].split(";")[0] == "application/json"
-        count = json.loads(answer.body)["TOTALIZE"]["KVPAIR"]["count"]
-        assert count == (1 if index == peer else 0)
-    for name in ("stat", "stat_all", "file_count"):
-        assert cluster.ha.call(name, peer=2).status == 400
-        assert cluster.ha.call(name, peer=b"x").status == 400
-        assert cluster.ha.call(name).status == 400

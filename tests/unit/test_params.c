@@ -1,5 +1,6 @@
 /* Parameters of a request: decoding, presence, bodies, values, messages. (api.md section 1) */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/params.h"
 #include "unit.h"
@@ -173,18 +174,22 @@ static void test_malformed_escapes(void **state)
     }
 }
 
-/* An escape never reaches past its value into what follows in memory. */
+/* Whether an escape is whole is judged by its value alone, not by what follows in memory. */
 static void test_escape_at_the_end_of_memory(void **state)
 {
     fixture_t *f = *state;
     static const char query[] = "key=ab%41";
     for (size_t len = 0; len < sizeof(query); len++) {
-        uint8_t *exact = test_malloc(len + 1);
+        unsigned expected = len == 5 || len == 6 || len == 9 ? 0 : 400;
+        assert_int_equal(
+            parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(query, len), BYTES("")), expected);
+        /* Memory that ends there, for the sanitizers. */
+        uint8_t *exact = malloc(len == 0 ? 1 : len);
+        assert_non_null(exact);
         memcpy(exact, query, len);
-        unsigned status = parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(exact, len), BYTES(""));
-        bool whole = (len >= 5 && len <= 6) || len == 9;
-        assert_int_equal(status, whole ? 0 : 400);
-        test_free(exact);
+        assert_int_equal(
+            parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(exact, len), BYTES("")), expected);
+        free(exact);
     }
 }
 
@@ -198,7 +203,7 @@ static void test_what_is_unknown_is_ignored(void **state)
         "=&key=a",             "key=a&%zz=1",      "key=a&ke%7=b",     "key=a&key%=b",
         "key=a&Key=b",         "key=a&KEY=b",      "key=a& key=b",     "key=a&key2=b",
         "key=a&keykeykey=b",   "key=a&ke=b",       "key=a&x=%",        "key=a&k%65y%00=b",
-        "key=a&offset=x",      "key=a&%6b%65%79%73=b",
+        "key=a&offset=x",      "key=a&%6b%65%79%73=b", "key=a&%6beykeykey=b",
         /* known to other calls, not to this one */
         "key=a&val=1&val=2",   "key=a&tb=%zz",     "key=a&ttl=abc",    "key=a&peer=-1",
         "key=a&score=x&opt=7", "key=a&host=&method=99",

@@ -133,6 +133,28 @@ static void test_a_master_that_is_replaced(void **state)
     }
 }
 
+/* Sections whose masters are all different, each of them being replaced by yet another node. */
+static void test_too_many_nodes(void **state)
+{
+    (void)state;
+    size_t cap = 200 * HUST_SECTIONS_MAX;
+    char *json = test_malloc(cap);
+    hust_routing_t *routing;
+    char message[HUST_ROUTING_MESSAGE_BYTES];
+    size_t len = (size_t)snprintf(json, cap, "{\"table\":[");
+    for (unsigned i = 0; i < HUST_SECTIONS_MAX; i++) {
+        len += (size_t)snprintf(json + len, cap - len,
+                                "%s{\"item\":{\"key\":[%u,%u],\"val\":[\"a%u:1\",\"b%u:1\"]},"
+                                "\"decrease\":{\"remove\":\"a%u:1\",\"replace_by\":\"c%u:1\"}}",
+                                i == 0 ? "" : ",", i, i + 1, i, i, i, i);
+    }
+    snprintf(json + len, cap - len, "]}");
+    assert_int_equal(hust_routing_parse(hust_slice_str(json), &routing, message),
+                     HUST_ERR_MALFORMED);
+    assert_string_equal(message, "section 682: decrease.replace_by: more than 2048 nodes");
+    test_free(json);
+}
+
 /* ---- form and meaning ----------------------------------------------------------------------- */
 
 static void test_canonical_json(void **state)
@@ -337,6 +359,8 @@ static void test_what_is_not_json(void **state)
         "{\"table\":[1,]}",
         "{\"table\":[01]}",
         "nonsense\x01\x02\x7f\r\nmore",
+        "[\x01]",
+        "[\x7f]",
         "/* no comments */ " ONE,
     };
     for (size_t i = 0; i < COUNT_OF(files); i++) {
@@ -396,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_sections_meet_at_their_borders),
         cmocka_unit_test(test_peers_in_order_of_first_appearance),
         cmocka_unit_test(test_the_largest_table),
+        cmocka_unit_test(test_too_many_nodes),
         cmocka_unit_test(test_a_section_that_is_split),
         cmocka_unit_test(test_a_master_that_is_replaced),
         cmocka_unit_test(test_canonical_json),
