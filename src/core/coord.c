@@ -126,6 +126,7 @@ void hust_coord_begin(hust_coord_t *coord, const hust_coord_input_t *in, uint64_
 
 bool hust_coord_next(hust_coord_t *coord, hust_action_t *action)
 {
+    assert(coord->action_count <= HUST_COORD_ACTIONS_MAX);
     if (coord->action_count == 0) {
         return false;
     }

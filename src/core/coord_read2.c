@@ -16,6 +16,8 @@ enum { PAUSE_COUNT = sizeof(PAUSES_MS) / sizeof(PAUSES_MS[0]) };
 
 static void ask_both(hust_coord_t *coord)
 {
+    assert(coord->rounds < HUST_READ2_SEEN_MAX);
+    assert(!coord->done);
     hust_op_t op = coord->in.op;
     op.flags |= HUST_OPF_OWN;
     hust_coord_send(coord, 0, &op);
@@ -65,6 +67,7 @@ static void fill_values(hust_coord_t *coord, const hust_result_t *a, const hust_
 {
     hust_outcome_t *outcome = &coord->outcome;
     const hust_result_t *results[2] = {a, b};
+    assert(outcome->value_count == 0);
     for (unsigned m = 0; m < 2; m++) {
         if (is_present(results[m]) && (outcome->value_count == 0 || !same_value)) {
             outcome->values[outcome->value_count] = *results[m];

@@ -64,6 +64,7 @@ static bool take_tag(hust_slice_t *text, tag_t *tag)
         return false;
     }
     tag->opaque = hust_slice_of(rest.data, (size_t)(end - rest.data));
+    assert(tag->opaque.len < rest.len);
     *text = skip(rest, tag->opaque.len + 1);
     return true;
 }
@@ -75,6 +76,7 @@ static bool tag_is_stamp(hust_slice_t opaque, hust_stamp_t *stamp)
     if (!hust_stamp_from_hex(opaque, stamp)) {
         return false;
     }
+    assert(opaque.len == HUST_STAMP_HEX_CHARS);
     hust_stamp_to_hex(*stamp, hex);
     return memcmp(hex, opaque.data, HUST_STAMP_HEX_CHARS) == 0;
 }
@@ -107,6 +109,7 @@ static unsigned refuse(char message[HUST_MESSAGE_BYTES], const char *text)
 static bool take_if_match(hust_slice_t header, hust_op_t *op)
 {
     tag_t tag;
+    assert(header.len > 0);
     if (is_star(header)) {
         op->flags |= HUST_OPF_IF_EXISTS;
         return true;

@@ -77,7 +77,7 @@ typedef struct hust_ha_op_s hust_ha_op_t;
 typedef struct hust_ha_stream_s hust_ha_stream_t;
 typedef struct hust_ha_transaction_s hust_ha_transaction_t;
 
-/* A node in shared memory. All workers, and those of the next configuration, use it without lock. */
+/* A node in shared memory, used by all workers without a lock, also after a reload. */
 typedef struct hust_ha_health_s {
     struct hust_ha_health_s *next; /* list of all; changed by the master process only */
     ngx_atomic_t down;

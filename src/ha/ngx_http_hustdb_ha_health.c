@@ -5,8 +5,8 @@
  * reload forgets nothing. A node that is down is asked again in the background, by whichever worker
  * claims the probe first, with pauses that grow.
  *
- * A node is catching up while its partner reports old hints for it. Young ones are not reported (most
- * are writes on their way), so the time until a missed write's hint is old is bridged here.
+ * A node is catching up while its partner reports old hints for it. Young ones are not reported
+ * (most are writes on their way), so the time until a missed write's hint is old is bridged here.
  */
 #include "ngx_http_hustdb_ha.h"
 
@@ -215,7 +215,7 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
         }
         return;
     }
-    ngx_atomic_uint_t failures = (ngx_atomic_uint_t)ngx_atomic_fetch_add(&health->probe_failures, 1);
+    ngx_uint_t failures = ngx_atomic_fetch_add(&health->probe_failures, 1);
     ngx_msec_t pause = PROBE_PAUSE_MAX_MS;
     if (failures < 4) {
         pause = ngx_min(PROBE_PAUSE_MAX_MS, (ngx_msec_t)PROBE_PAUSE_MIN_MS << failures);

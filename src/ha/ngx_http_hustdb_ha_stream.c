@@ -4,7 +4,7 @@
  * through with bounded memory: while the client is slow, the node is not read from.
  *
  * Nothing is sent to the client before the first large value has begun to come; until then a value
- * that has changed meanwhile just starts the transaction again. After that it cuts the answer short.
+ * that has changed meanwhile just starts the transaction again, later it cuts the answer short.
  */
 #include "ngx_http_hustdb_ha.h"
 

@@ -136,9 +136,20 @@ static void run(hust_ha_transaction_t *transaction)
     }
 }
 
+/*
+ * Stamps count milliseconds first. A node may have acknowledged a write of its own earlier in this
+ * very millisecond, and what begins now must win over it: so ours take the upper half of the counter.
+ */
+static void advance_clock(hust_clock_t *clock, uint64_t now_ms)
+{
+    hust_stamp_t middle = {.time = now_ms << 16 | 0x7fff, .writer = 0};
+    (void)hust_clock_see(clock, middle, now_ms);
+}
+
 void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
 {
     hust_ha_worker_t *worker = transaction->worker;
+    uint64_t now_ms = hust_ha_wall_ms();
     unsigned bucket = hust_element_bucket(&transaction->op.element);
     hust_routing_masters(worker->conf->routing, bucket, transaction->masters);
     hust_coord_input_t input = {
@@ -151,7 +162,8 @@ void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
         input.state[m] = hust_ha_health_state(peer, peer_of(transaction, 1 - m));
         input.address[m] = hust_slice_str(peer->peer->address);
     }
-    hust_coord_begin(&transaction->coord, &input, hust_ha_wall_ms());
+    advance_clock(&worker->clock, now_ms);
+    hust_coord_begin(&transaction->coord, &input, now_ms);
     run(transaction);
 }
 

@@ -85,6 +85,7 @@ static uint64_t size_unit(char letter)
 static bool set_size(const row_t *row, const char *value, reader_t *reader, void *field)
 {
     uint64_t number;
+    assert(row->max > 0);
     size_t len = strlen(value);
     uint64_t unit = len == 0 ? 1 : size_unit(value[len - 1]);
     hust_slice_t digits = hust_slice_of(value, unit == 1 ? len : len - 1);
@@ -93,6 +94,7 @@ static bool set_size(const row_t *row, const char *value, reader_t *reader, void
         number * unit < row->min) {
         return false;
     }
+    assert(number * unit <= row->max);
     *(size_t *)field = (size_t)(number * unit);
     return true;
 }
@@ -150,6 +152,7 @@ static bool add_peer(hust_config_t *config, hust_slice_t address)
         return false;
     }
     config->peers[config->peer_count++] = peer;
+    assert(config->peer_count <= HUST_CONFIG_PEERS_MAX);
     return true;
 }
 
@@ -261,6 +264,7 @@ typedef struct {
 static char *next_line(char *line, int size, void *stream)
 {
     source_t *source = stream;
+    assert(size > 2);
     if (fgets(line, size, source->file) == NULL) {
         return NULL;
     }

@@ -85,6 +85,7 @@ static hust_error_t begin_reply(batch_t *batch)
                                     .clock = hust_committer_clock(batch->node->committer)};
     head.backlog_count = hust_hints_backlogs(batch->node->hints, hust_wall_ms(), head.backlogs);
     hust_error_t err = hust_batch_reply_begin(&batch->reply, &head);
+    assert(err != HUST_OK || batch->reply.len > 0);
     batch->head_bytes = batch->reply.len;
     return err;
 }
@@ -102,6 +103,7 @@ static void add_result(batch_t *batch, const hust_result_t *result)
 static void add_refused(batch_t *batch, unsigned until)
 {
     const hust_result_t refused = {.status = 403};
+    assert(until <= batch->count);
     while (batch->answered < until) {
         add_result(batch, &refused);
     }
@@ -128,6 +130,7 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
 static void fail_all(batch_t *batch, unsigned status)
 {
     const hust_result_t failed = {.status = status};
+    assert(status >= 500 && batch->reply.len >= batch->head_bytes);
     batch->reply.len = batch->head_bytes;
     batch->answered = 0;
     for (unsigned i = 0; i < batch->accepted; i++) {
@@ -139,6 +142,7 @@ static void fail_all(batch_t *batch, unsigned status)
 static void answer(batch_t *batch)
 {
     add_refused(batch, batch->count);
+    assert(batch->answered == batch->count);
     hust_answer_buf(batch->request, "application/octet-stream", &batch->reply, batch->err);
     batch_free(batch);
 }
@@ -157,6 +161,7 @@ static void run_reads(batch_t *batch)
 {
     hust_node_t *node = batch->node;
     size_t count = batch->accepted;
+    assert(count > 0 && !batch->has_write);
     hust_pinned_t *pinned = malloc(count * sizeof(*pinned));
     hust_result_t *results = malloc(count * sizeof(*results));
     hust_error_t err = HUST_ERR_NOMEM;
@@ -188,6 +193,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 
 static void submit(batch_t *batch)
 {
+    assert(batch->accepted > 0 && batch->has_write);
     batch->job = (hust_job_t){.ops = batch->ops,
                               .op_count = batch->accepted,
                               .bytes = hust_http_body(batch->request).len,

@@ -43,6 +43,7 @@ __attribute__((format(printf, 2, 3))) static hust_error_t put(hust_buf_t *out, c
 static hust_error_t put_total(hust_node_t *node, hust_type_t type, const char *lead,
                               const char *name, hust_buf_t *out)
 {
+    assert(lead[0] == '\0' || lead[0] == ',');
     hust_count_t total = hust_counters_total(node->counters, type);
     return put(out, "%s\"%s\":{" COUNT_FORMAT, lead, name, total.count, total.size,
                total.capacity);
@@ -61,6 +62,7 @@ static hust_error_t put_totals(hust_node_t *node, hust_buf_t *out)
 /* Names of tables need no escaping: see hust_tb_valid. */
 static hust_error_t put_table(const hust_table_t *table, hust_buf_t *out)
 {
+    assert(hust_tb_valid(table->tb));
     return put(out, "{\"table\":\"%.*s\",\"type\":\"%c\"," COUNT_FORMAT, (int)table->tb.len,
                (const char *)table->tb.data, (char)table->type, table->count.count,
                table->count.size, table->count.capacity);

@@ -46,6 +46,7 @@ static int listen_on(const struct addrinfo *address)
 static int open_listener(const hust_http_options_t *options, char *message)
 {
     char port[8];
+    assert(options->port > 0);
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE};
@@ -130,6 +131,7 @@ hust_error_t hust_http_start(const hust_http_options_t *options, const hust_http
         snprintf(message, MESSAGE_BYTES, "%s", hust_error_text(HUST_ERR_NOMEM));
         return HUST_ERR_NOMEM;
     }
+    assert(app->head != NULL && app->handle != NULL);
     http->app = *app;
     http->upload_bytes_max = options->upload_bytes_max;
     http->listen_fd = open_listener(options, message);
@@ -159,6 +161,7 @@ err_after_alloc:
 
 static void wait_while(const atomic_uint *counter, unsigned limit_ms)
 {
+    assert(limit_ms > 0);
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     for (unsigned waited = 0; atomic_load(counter) > 0 && waited < limit_ms; waited += POLL_MS) {
         nanosleep(&pause, NULL);
@@ -167,6 +170,7 @@ static void wait_while(const atomic_uint *counter, unsigned limit_ms)
 
 void hust_http_stop(hust_http_t *http, unsigned drain_ms)
 {
+    assert(!atomic_load(&http->closing));
     atomic_store(&http->closing, true);
     MHD_socket fd = MHD_quiesce_daemon(http->daemon);
     if (fd != MHD_INVALID_SOCKET) {

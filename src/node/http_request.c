@@ -54,6 +54,7 @@ static const char *path_of(const char *target)
     if (strncasecmp(target, "http://", 7) != 0) {
         return target;
     }
+    assert(target[6] == '/');
     const char *path = strpbrk(target + 7, "/?");
     return path == NULL ? "/" : path;
 }
@@ -77,6 +78,7 @@ void *hust_http_on_target(void *cls, const char *target, struct MHD_Connection *
                                  : hust_slice_of(path, (size_t)(mark - path));
     request->query = mark == NULL ? hust_slice_str("") : hust_slice_str(mark + 1);
     hide_query((char *)(uintptr_t)target);
+    assert(request->path.len + request->query.len <= len);
     atomic_fetch_add_explicit(&http->active, 1, memory_order_relaxed);
     return request;
 }
@@ -104,6 +106,7 @@ void hust_http_on_completed(void *cls, struct MHD_Connection *connection, void *
     if (request->answer.release != NULL) {
         request->answer.release(request->answer.owner);
     }
+    assert(!request->held || request->answer.status != 0);
     drop_body(request);
     free(request);
     *request_slot = NULL;
@@ -249,6 +252,7 @@ static bool reserve(hust_http_request_t *request, size_t bytes)
     if (hust_buf_reserve(&request->body, bytes) != HUST_OK) {
         return false;
     }
+    assert(request->body.cap >= before);
     size_t more = request->body.cap - before;
     size_t used =
         atomic_fetch_add_explicit(&http->upload_bytes, more, memory_order_relaxed) + more;
@@ -257,6 +261,7 @@ static bool reserve(hust_http_request_t *request, size_t bytes)
 
 static enum MHD_Result take_body(hust_http_request_t *request, const char *data, size_t len)
 {
+    assert(request->begun && !request->held);
     request->body_bytes += len;
     if (request->body_bytes > request->rule.bytes_max) {
         request->too_large = true;
@@ -290,6 +295,7 @@ static uint64_t declared_bytes(const hust_http_request_t *request)
 static enum MHD_Result begin(hust_http_request_t *request, const char *method)
 {
     hust_http_app_t *app = &request->http->app;
+    assert(!request->begun && request->body.len == 0);
     request->begun = true;
     request->method = hust_slice_str(method);
     app->head(app->user, request, &request->rule);
@@ -310,6 +316,7 @@ static enum MHD_Result begin(hust_http_request_t *request, const char *method)
 static enum MHD_Result complete(hust_http_request_t *request)
 {
     hust_http_t *http = request->http;
+    assert(request->body.len <= request->rule.bytes_max);
     if (request->too_large) {
         return answer_too_large(request);
     }
@@ -376,12 +383,14 @@ hust_slice_t hust_http_body(const hust_http_request_t *request)
 
 hust_slice_t hust_http_header(const hust_http_request_t *request, const char *name)
 {
+    assert(!request->held);
     const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
     return value == NULL ? hust_slice_str("") : hust_slice_str(value);
 }
 
 void hust_http_set_context(hust_http_request_t *request, const void *context)
 {
+    assert(!request->held);
     request->context = context;
 }
 

@@ -74,6 +74,7 @@ void hust_log(hust_log_level_t level, const char *format, ...)
             line[i] = ' ';
         }
     }
+    assert(len < sizeof(line));
     line[len++] = '\n';
     /* There is nowhere to report that the log cannot be written. */
     ssize_t ignored = write(sink.fd, line, len);

@@ -17,6 +17,7 @@ enum {
 
 static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache)
 {
+    assert(cache != NULL);
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_block_size(table, BLOCK_BYTES);
@@ -52,6 +53,7 @@ static void set_blobs(rocksdb_options_t *data)
 
 static void set_database(rocksdb_options_t *db, const hust_store_options_t *options)
 {
+    assert(options->wal_bytes_max > 0);
     rocksdb_options_set_create_if_missing(db, 1);
     rocksdb_options_set_create_missing_column_families(db, 1);
     rocksdb_options_set_max_background_jobs(db, BACKGROUND_JOBS);

@@ -43,6 +43,7 @@ static void on_chunk_done(hust_job_t *job, unsigned failure)
 {
     chunk_t *chunk = (chunk_t *)job;
     pthread_mutex_lock(&chunk->lock);
+    assert(!chunk->done);
     chunk->done = true;
     chunk->failure = failure;
     pthread_cond_signal(&chunk->wake);
@@ -59,6 +60,7 @@ static bool run_chunk(hust_sweeper_t *sweeper)
         at += chunk->expired[i].data_key.len;
     }
     assert(at == chunk->keys.data + chunk->keys.len);
+    assert(chunk->job.expired_count > 0 && chunk->job.op_count == 0);
     chunk->job.bytes = chunk->keys.len;
     chunk->done = false;
     hust_committer_submit(sweeper->committer, &chunk->job);
@@ -85,6 +87,7 @@ static bool take_entry(chunk_t *chunk, const hust_scan_t *scan, uint64_t until_m
     if (instant_ms > until_ms || hust_buf_append_slice(&chunk->keys, data_key) != HUST_OK) {
         return false;
     }
+    assert(chunk->job.expired_count < CHUNK_ELEMENTS);
     chunk->expired[chunk->job.expired_count++] =
         (hust_expired_t){.data_key = {NULL, data_key.len}, .instant_ms = instant_ms};
     return true;
@@ -100,6 +103,7 @@ static bool fill_chunk(hust_sweeper_t *sweeper, hust_slice_t prefix, uint64_t un
     if (scan == NULL) {
         return false;
     }
+    assert(prefix.len > 0);
     hust_scan_seek(scan, prefix);
     while (chunk->job.expired_count < CHUNK_ELEMENTS && hust_scan_within(scan, prefix) &&
            take_entry(chunk, scan, until_ms)) {
@@ -219,6 +223,7 @@ hust_error_t hust_sweeper_start(hust_store_t *store, hust_committer_t *committer
     if (sweeper == NULL) {
         return HUST_ERR_NOMEM;
     }
+    assert(store != NULL && committer != NULL);
     sweeper->store = store;
     sweeper->committer = committer;
     sweeper->chunk.job.expired = sweeper->chunk.expired;

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hustlib import Client, batch, env, target
+from hustlib import Client, batch, env, target, until
 from hustlib.batch import DEL, GET, HINT, INCR, MERGE, PUT, UNHINT, Result
 from hustlib.fake import FakeCluster
 
@@ -95,6 +95,30 @@ def test_the_hint_is_durable_before_the_answer():
             go_on.set()
             answer = client.receive()
     assert answer.status == 200 and answer["Sync"] == cluster.nodes[1].address
+
+
+def test_a_write_whose_client_has_gone_is_brought_to_an_end():
+    """One master has it, so the other one's hint must be made although nobody listens."""
+    taken, go_on = threading.Event(), threading.Event()
+
+    def slow(op):
+        if op.code == PUT:
+            taken.set()
+            go_on.wait(env.seconds(2))
+        return storing(op)
+
+    with FakeCluster(node(slow), node(refusing(507)), http=PATIENT) as cluster:
+        with Client(cluster.ha.port) as client:
+            client.send(b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert taken.wait(env.seconds(1))
+        go_on.set()
+        seen = []
+
+        def hinted():
+            seen.extend(codes(cluster.nodes[0]))
+            return HINT in seen
+
+        until(hinted, "the survivor is told who missed the write")
 
 
 @pytest.mark.parametrize("hint", (None, 507, 500), ids=str)

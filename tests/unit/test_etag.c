@@ -161,8 +161,7 @@ static void test_other_conditions_are_refused(void **state)
     }
     static const char *const wrong_none_match[] = {OURS, "W/" OURS, "\"\"", "**", "abc"};
     for (size_t i = 0; i < COUNT_OF(wrong_none_match); i++) {
-        assert_row(conditions(NULL, wrong_none_match[i], &op, message) == 400,
-                   wrong_none_match[i]);
+        assert_row(conditions(NULL, wrong_none_match[i], &op, message) == 400, wrong_none_match[i]);
         assert_string_equal(message, "If-None-Match: only * on a write");
     }
 }
