@@ -35,8 +35,7 @@ static const cause_t causes[HUST_HA_CAUSE_COUNT] = {
 ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
 {
     ngx_str_t name = ngx_string("hustdb_ha");
-    ngx_shm_zone_t *zone =
-        ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
+    ngx_shm_zone_t *zone = ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
     if (zone == NULL) {
         return NGX_ERROR;
     }

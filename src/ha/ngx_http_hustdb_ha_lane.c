@@ -167,8 +167,7 @@ static hust_error_t encode(hust_ha_lane_t *lane, const hust_ha_op_t *op)
         return hust_batch_request_add(out, &op->op);
     }
     /* A large value is sent from where it is. */
-    hust_error_t err =
-        hust_batch_request_add_head(out, &op->op, op->op.value.len + op->body_bytes);
+    hust_error_t err = hust_batch_request_add_head(out, &op->op, op->op.value.len + op->body_bytes);
     if (err == HUST_OK && op->body != NULL) {
         err = hust_buf_append_slice(out, op->op.value);
     }
@@ -219,8 +218,8 @@ static void put_head(hust_ha_lane_t *lane, size_t content_bytes)
     if (hust_ha_lane_is_forward(lane)) {
         const hust_buf_t *target = &hust_ha_lane_first_op(lane)->encoded;
         ngx_str_t uri = {target->len, target->data};
-        end = ngx_snprintf(head, sizeof(head), "GET %V HTTP/1.1\r\nHost: %s\r\n\r\n", &uri,
-                           address);
+        end =
+            ngx_snprintf(head, sizeof(head), "GET %V HTTP/1.1\r\nHost: %s\r\n\r\n", &uri, address);
     } else {
         end = ngx_snprintf(head, sizeof(head),
                            "POST /hustdb/batch HTTP/1.1\r\nHost: %s\r\nContent-Length: %uz\r\n\r\n",

@@ -94,8 +94,8 @@ static bool accept_reply(hust_ha_lane_t *lane)
     const hust_http_reply_t *reply = &lane->reply;
     if (reply->status != NGX_HTTP_OK && !hust_ha_lane_is_forward(lane)) {
         ngx_log_error(NGX_LOG_INFO, lane->peer->worker->log, 0,
-                      "hustdb node %s answered a batch with status %ui",
-                      lane->peer->peer->address, (ngx_uint_t)reply->status);
+                      "hustdb node %s answered a batch with status %ui", lane->peer->peer->address,
+                      (ngx_uint_t)reply->status);
         hust_ha_lane_fail(lane, HUST_HA_BAD_STATUS, 0);
         return false;
     }

@@ -138,7 +138,8 @@ static void run(hust_ha_transaction_t *transaction)
 
 /*
  * Stamps count milliseconds first. A node may have acknowledged a write of its own earlier in this
- * very millisecond, and what begins now must win over it: so ours take the upper half of the counter.
+ * very millisecond, and what begins now must win over it: so ours take the upper half of the
+ * counter.
  */
 static void advance_clock(hust_clock_t *clock, uint64_t now_ms)
 {

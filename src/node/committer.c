@@ -51,8 +51,8 @@ static bool set_entry(hust_committer_t *committer, hust_group_entry_t *entry,
 {
     hust_footprint_t after = hust_footprint(entry->element.key, &next->record);
     assert(entry->loaded && entry->error == HUST_OK);
-    if (hust_counters_change(committer->env.counters, &entry->element, &entry->footprint,
-                             &after) != HUST_OK) {
+    if (hust_counters_change(committer->env.counters, &entry->element, &entry->footprint, &after) !=
+        HUST_OK) {
         return false;
     }
     hust_group_set(entry, next);
@@ -66,8 +66,8 @@ static hust_error_t list_hint(hust_committer_t *committer, const hust_group_entr
         return HUST_OK;
     }
     if (applied->hint_added) {
-        return hust_hints_add(committer->env.hints, op->target, entry->key,
-                              applied->next.hint.gen, wall_ms);
+        return hust_hints_add(committer->env.hints, op->target, entry->key, applied->next.hint.gen,
+                              wall_ms);
     }
     if (applied->hint_dropped) {
         return hust_hints_drop(committer->env.hints, op->target, entry->key);
@@ -89,8 +89,8 @@ static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_
 {
     uint64_t wall_ms = hust_wall_ms();
     assert(entry->loaded && entry->error == HUST_OK);
-    hust_apply_env_t env = {.wall_ms = wall_ms, .clock = &committer->clock,
-                            .replicated = committer->env.replicated};
+    hust_apply_env_t env = {
+        .wall_ms = wall_ms, .clock = &committer->clock, .replicated = committer->env.replicated};
     hust_applied_t *applied = hust_group_alloc(committer->group, sizeof(*applied));
     if (applied == NULL) {
         *err = HUST_ERR_NOMEM;
@@ -297,8 +297,7 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
         hust_counters_rollback(committer->env.counters);
         hust_hints_rollback(committer->env.hints);
     }
-    atomic_store_explicit(&committer->published_clock, committer->clock.last,
-                          memory_order_relaxed);
+    atomic_store_explicit(&committer->published_clock, committer->clock.last, memory_order_relaxed);
     hust_write_clear(committer->write);
     hust_group_clear(committer->group);
     assert(failure == 0 || failure == 500 || failure == 507);

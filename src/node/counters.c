@@ -152,8 +152,8 @@ static void meta_value(const hust_count_t *count, uint8_t out[META_VALUE_BYTES])
 
 static hust_error_t load_one(hust_counters_t *counters, hust_slice_t key, hust_slice_t value)
 {
-    hust_slice_t tb = hust_slice_of(key.data + META_PREFIX_BYTES + 1,
-                                    key.len - META_PREFIX_BYTES - 1);
+    hust_slice_t tb =
+        hust_slice_of(key.data + META_PREFIX_BYTES + 1, key.len - META_PREFIX_BYTES - 1);
     int letter = key.data[META_PREFIX_BYTES];
     bool named = letter == HUST_TYPE_KV ? tb.len == 0 : hust_tb_valid(tb);
     if (!hust_type_valid(letter) || !named || value.len != META_VALUE_BYTES) {
@@ -205,8 +205,7 @@ hust_error_t hust_counters_load(hust_store_t *store, hust_counters_t **out)
     pthread_rwlock_init(&counters->lock, NULL);
     hust_error_t err = load_all(counters, store);
     if (err != HUST_OK) {
-        hust_log(HUST_LOG_ERROR, "store: cannot read the table counters: %s",
-                 hust_error_text(err));
+        hust_log(HUST_LOG_ERROR, "store: cannot read the table counters: %s", hust_error_text(err));
         hust_counters_free(counters);
         return err;
     }
@@ -221,7 +220,8 @@ void hust_counters_free(hust_counters_t *counters)
     if (counters == NULL) {
         return;
     }
-    HASH_ITER(hh, counters->tables, table, next) {
+    HASH_ITER(hh, counters->tables, table, next)
+    {
         HASH_DEL(counters->tables, table);
         free(table);
     }

@@ -40,8 +40,7 @@ static void batch_free(batch_t *batch)
 /* Only configured peers may be named as the target of a hint. */
 static bool is_allowed(const hust_node_t *node, const hust_op_t *op)
 {
-    return (op->flags & HUST_OPF_HAS_TARGET) == 0 ||
-           hust_config_is_peer(node->config, op->target);
+    return (op->flags & HUST_OPF_HAS_TARGET) == 0 || hust_config_is_peer(node->config, op->target);
 }
 
 static hust_error_t read_ops(batch_t *batch, hust_batch_reader_t *reader)
@@ -118,8 +117,8 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
     add_refused(batch, batch->places[index]);
     /* Whole values, as long as the reply does not outgrow what a request may be. */
     size_t bytes_max = batch->node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES;
-    bool whole = (op->flags & HUST_OPF_WHOLE) != 0 &&
-                 batch->reply.len + sent.value.len <= bytes_max;
+    bool whole =
+        (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
     if (op->code == HUST_OP_GET && !whole) {
         hust_result_abridge(&sent);
     }

@@ -142,11 +142,11 @@ static unsigned prepare_write(hust_node_t *node, write_t *write, char *message)
         .if_match = hust_http_header(write->request, "If-Match"),
         .if_none_match = hust_http_header(write->request, "If-None-Match"),
     };
-    unsigned status = hust_handler_params(node, write->request, write->call, &write->scratch,
-                                          &params, message);
+    unsigned status =
+        hust_handler_params(node, write->request, write->call, &write->scratch, &params, message);
     if (status == 0) {
-        status = hust_params_to_op(write->call, &params, &conditions, hust_wall_ms(),
-                                   write->number, &write->op, message);
+        status = hust_params_to_op(write->call, &params, &conditions, hust_wall_ms(), write->number,
+                                   &write->op, message);
     }
     write->op.flags |= HUST_OPF_DIRECT;
     return hust_end_line(status, message);

@@ -138,7 +138,8 @@ static void forget_pending(hust_hints_t *hints)
 {
     pending_t *pending;
     pending_t *next;
-    HASH_ITER(hh, hints->pending, pending, next) {
+    HASH_ITER(hh, hints->pending, pending, next)
+    {
         HASH_DEL(hints->pending, pending);
         free(pending);
     }
@@ -155,7 +156,8 @@ void hust_hints_free(hust_hints_t *hints)
         return;
     }
     forget_pending(hints);
-    HASH_ITER(hh, hints->targets, target, next) {
+    HASH_ITER(hh, hints->targets, target, next)
+    {
         HASH_DEL(hints->targets, target);
         free(target);
     }
@@ -257,8 +259,7 @@ static void stage_count(const target_t *target, hust_write_t *write)
     memcpy(key + META_PREFIX_BYTES, target->name, target->name_len);
     assert(target->change >= 0 || target->count >= (uint64_t)-target->change);
     hust_put_u64(value, target->count + (uint64_t)target->change);
-    hust_write_put(write, HUST_CF_META,
-                   hust_slice_of(key, META_PREFIX_BYTES + target->name_len),
+    hust_write_put(write, HUST_CF_META, hust_slice_of(key, META_PREFIX_BYTES + target->name_len),
                    hust_slice_of(value, sizeof(value)));
 }
 
@@ -343,12 +344,12 @@ unsigned hust_hints_backlogs(hust_hints_t *hints, uint64_t now_ms,
         return 0;
     }
     pthread_mutex_lock(&hints->lock);
-    for (const target_t *target = hints->targets;
-         target != NULL && found < HUST_BATCH_BACKLOGS_MAX; target = target->hh.next) {
+    for (const target_t *target = hints->targets; target != NULL && found < HUST_BATCH_BACKLOGS_MAX;
+         target = target->hh.next) {
         uint64_t count = old_count(target, now_ms);
         if (count > 0) {
-            out[found++] = (hust_backlog_t){.target = {target->name, target->name_len},
-                                            .hint_count = count};
+            out[found++] =
+                (hust_backlog_t){.target = {target->name, target->name_len}, .hint_count = count};
         }
     }
     pthread_mutex_unlock(&hints->lock);

@@ -28,8 +28,8 @@ struct hust_http_request {
     bool too_large;      /* 413 */
     bool overloaded;     /* 503: no memory for the body */
     bool held;
-    enum MHD_Result queued; /* what queueing the answer returned */
-    hust_http_answer_t answer;        /* of a held request; has an owner only until it is queued */
+    enum MHD_Result queued;    /* what queueing the answer returned */
+    hust_http_answer_t answer; /* of a held request; has an owner only until it is queued */
     uint8_t small_copy[SMALL_COPY_BYTES]; /* its body, if it was to be copied */
     char target[];
 };
@@ -74,8 +74,8 @@ void *hust_http_on_target(void *cls, const char *target, struct MHD_Connection *
     memcpy(request->target, target, len + 1);
     const char *path = path_of(request->target);
     const char *mark = strchr(path, '?');
-    request->path = mark == NULL ? hust_slice_str(path)
-                                 : hust_slice_of(path, (size_t)(mark - path));
+    request->path =
+        mark == NULL ? hust_slice_str(path) : hust_slice_of(path, (size_t)(mark - path));
     request->query = mark == NULL ? hust_slice_str("") : hust_slice_str(mark + 1);
     hide_query((char *)(uintptr_t)target);
     assert(request->path.len + request->query.len <= len);
@@ -144,11 +144,9 @@ static enum MHD_Result queue(hust_http_request_t *request, hust_http_answer_t *a
         return MHD_NO;
     }
     for (unsigned i = 0; i < answer->header_count; i++) {
-        (void)MHD_add_response_header(response, answer->headers[i].name,
-                                      answer->headers[i].value);
+        (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
-    if (atomic_load_explicit(&request->http->closing, memory_order_relaxed) ||
-        request->too_large) {
+    if (atomic_load_explicit(&request->http->closing, memory_order_relaxed) || request->too_large) {
         (void)MHD_add_response_header(response, "Connection", "close");
     }
     enum MHD_Result result = MHD_queue_response(request->connection, answer->status, response);
@@ -254,8 +252,7 @@ static bool reserve(hust_http_request_t *request, size_t bytes)
     }
     assert(request->body.cap >= before);
     size_t more = request->body.cap - before;
-    size_t used =
-        atomic_fetch_add_explicit(&http->upload_bytes, more, memory_order_relaxed) + more;
+    size_t used = atomic_fetch_add_explicit(&http->upload_bytes, more, memory_order_relaxed) + more;
     return more == 0 || used <= http->upload_bytes_max;
 }
 
@@ -267,7 +264,7 @@ static enum MHD_Result take_body(hust_http_request_t *request, const char *data,
         request->too_large = true;
         drop_body(request);
         return request->body_bytes > 2 * (uint64_t)request->rule.bytes_max ? cut_off(request)
-                                                                            : MHD_YES;
+                                                                           : MHD_YES;
     }
     if (!request->rule.keep || request->overloaded) {
         return MHD_YES;

@@ -48,8 +48,7 @@ static size_t put_head(char *line, size_t size, hust_log_level_t level)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     size_t len = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf(line + len, size - len, ".%03ldZ %s ", now.tv_nsec / 1000000,
-                        words[level]);
+    int more = snprintf(line + len, size - len, ".%03ldZ %s ", now.tv_nsec / 1000000, words[level]);
     assert(more > 0);
     return len + (size_t)more;
 }

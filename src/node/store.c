@@ -210,13 +210,12 @@ static hust_error_t read_failed(char *error)
     return HUST_ERR_IO;
 }
 
-hust_error_t hust_store_get(hust_store_t *store, hust_cf_t cf, hust_slice_t key,
-                            hust_pinned_t *out)
+hust_error_t hust_store_get(hust_store_t *store, hust_cf_t cf, hust_slice_t key, hust_pinned_t *out)
 {
     char *error = NULL;
     assert(key.len > 0);
-    rocksdb_pinnableslice_t *pin = rocksdb_get_pinned_cf(
-        store->db, store->read, family(store, cf), (const char *)key.data, key.len, &error);
+    rocksdb_pinnableslice_t *pin = rocksdb_get_pinned_cf(store->db, store->read, family(store, cf),
+                                                         (const char *)key.data, key.len, &error);
     *out = pinned(pin);
     assert(error == NULL || pin == NULL);
     return error == NULL ? HUST_OK : read_failed(error);

@@ -78,8 +78,8 @@ void hust_engine_options_init(hust_engine_options_t *engine, const hust_store_op
     for (unsigned i = 0; i < HUST_ENGINE_CF_COUNT; i++) {
         bool data = i == HUST_CF_DATA + 1;
         engine->names[i] = names[i];
-        engine->families[i] = family_options(
-            engine->block_cache, data ? options->memtable_bytes : SMALL_MEMTABLE_BYTES);
+        engine->families[i] = family_options(engine->block_cache,
+                                             data ? options->memtable_bytes : SMALL_MEMTABLE_BYTES);
     }
     set_blobs(engine->families[HUST_CF_DATA + 1]);
     engine->db = engine->families[0];

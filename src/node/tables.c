@@ -101,8 +101,8 @@ bool hust_tables_allow_write(hust_counters_t *counters, hust_store_t *store, con
         return true;
     }
     table_state_t state = look(counters, store, &op->element, op->now_ms);
-    bool missing = state == TABLE_NONE && op->code == HUST_OP_DEL &&
-                   (op->flags & HUST_OPF_DIRECT) != 0;
+    bool missing =
+        state == TABLE_NONE && op->code == HUST_OP_DEL && (op->flags & HUST_OPF_DIRECT) != 0;
     if (state != TABLE_OTHER && !missing) {
         return true;
     }

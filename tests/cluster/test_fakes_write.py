@@ -1,6 +1,7 @@
 """Writes over stand-ins of nodes: what a real node does too seldom to be waited for."""
 
 import queue
+import struct
 import threading
 
 import pytest
@@ -216,6 +217,41 @@ def test_a_decider_that_holds_a_newer_stamp_is_asked_again():
         # The clock stays there.
         assert cluster.ha.call("put", key=b"k", val=b"v", ver=4).status == 200
         assert len(stamps) == 3 and stamps[2] > stamps[1]
+
+
+def test_a_decider_that_is_ahead_many_times():
+    """Other workers write the same key all the time: nothing was executed, so it is tried again."""
+    behind = []
+
+    def decider(op):
+        if op.code not in WRITES:
+            return storing(op)
+        behind.append(op.stamp)
+        if len(behind) <= 12:
+            time, writer = struct.unpack(">QI", op.stamp)
+            return Result(200, batch.BEHIND | batch.RESULT_HAS_STAMP, 3, expire_at_ms=0,
+                          stamp=struct.pack(">QI", time + 1, writer))
+        return stored(op, version=4)
+
+    with FakeCluster(node(decider), node(storing), http=PATIENT) as cluster:
+        answer = cluster.ha.call("put", key=b"k", val=b"v", ver=3)
+        assert (answer.status, answer.ver) == (200, 4)
+    assert behind == sorted(behind) and len(behind) == 13
+
+
+def test_a_decider_that_is_always_ahead():
+    """It ends some time, and says so honestly: nothing was written anywhere."""
+    def decider(op):
+        if op.code not in WRITES:
+            return storing(op)
+        time, writer = struct.unpack(">QI", op.stamp)
+        return Result(200, batch.BEHIND | batch.RESULT_HAS_STAMP, 3, expire_at_ms=0,
+                      stamp=struct.pack(">QI", time + 1, writer))
+
+    with FakeCluster(node(decider), node(storing), http=PATIENT) as cluster:
+        answer = cluster.ha.call("put", key=b"k", val=b"v", ver=3)
+        assert answer.status == 503 and "Sync" not in answer
+        assert not [code for code in codes(cluster.nodes[1]) if code in WRITES + (MERGE,)]
 
 
 def test_a_plain_write_that_both_have_superseded_is_issued_once_more():

@@ -156,9 +156,8 @@ unsigned fixture_expire(fixture_t *fixture, const hust_element_t *expired, uint6
 
 hust_element_t element(hust_type_t type, const char *tb, const char *key)
 {
-    return (hust_element_t){.type = type,
-                            .tb = hust_slice_str(tb == NULL ? "" : tb),
-                            .key = hust_slice_str(key)};
+    return (hust_element_t){
+        .type = type, .tb = hust_slice_str(tb == NULL ? "" : tb), .key = hust_slice_str(key)};
 }
 
 hust_op_t direct(hust_op_code_t code, hust_element_t of, const char *value)
@@ -176,8 +175,8 @@ hust_op_t expiring(hust_op_t op, uint64_t expire_at_ms)
     return op;
 }
 
-hust_op_t coordinated(hust_op_code_t code, hust_element_t of, const char *value,
-                      uint64_t stamp_ms, bool solo)
+hust_op_t coordinated(hust_op_code_t code, hust_element_t of, const char *value, uint64_t stamp_ms,
+                      bool solo)
 {
     return (hust_op_t){
         .code = code,

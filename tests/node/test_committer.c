@@ -10,9 +10,8 @@ static void test_operations_of_a_job_chain(void **state)
     fixture_t *fixture = *state;
     hust_element_t kv = element(HUST_TYPE_KV, NULL, "k");
     const hust_op_t ops[] = {
-        direct(HUST_OP_GET, kv, ""),    direct(HUST_OP_PUT, kv, "one"),
-        direct(HUST_OP_GET, kv, ""),    direct(HUST_OP_PUT, kv, "two"),
-        direct(HUST_OP_DEL, kv, ""),    direct(HUST_OP_GET, kv, ""),
+        direct(HUST_OP_GET, kv, ""),    direct(HUST_OP_PUT, kv, "one"), direct(HUST_OP_GET, kv, ""),
+        direct(HUST_OP_PUT, kv, "two"), direct(HUST_OP_DEL, kv, ""),    direct(HUST_OP_GET, kv, ""),
         direct(HUST_OP_PUT, kv, "new"), direct(HUST_OP_GET, kv, ""),
     };
     static const unsigned statuses[] = {404, 200, 200, 200, 200, 404, 200, 200};
@@ -37,6 +36,7 @@ static void test_numbers_chain(void **state)
     for (size_t i = 0; i < COUNT_OF(ops); i++) {
         ops[i] = direct(HUST_OP_INCR, element(HUST_TYPE_HASH, "t", "n"), "");
         ops[i].delta = 5;
+        ops[i].flags |= HUST_OPF_HAS_DELTA;
     }
     assert_int_equal(fixture_run(fixture, ops, COUNT_OF(ops), answers), 0);
     assert_bytes(answers[0].result.value, "5");
@@ -52,8 +52,7 @@ static void test_everything_is_there_after_a_restart(void **state)
     fixture_do(fixture, direct(HUST_OP_PUT, kv, "v"));
     fixture_do(fixture, expiring(direct(HUST_OP_PUT, element(HUST_TYPE_ZSET, "z", "m"), "7"),
                                  hust_wall_ms() + 100000));
-    fixture_do(fixture,
-               coordinated(HUST_OP_PUT, element(HUST_TYPE_SET, "s", "m"), "", 1000, true));
+    fixture_do(fixture, coordinated(HUST_OP_PUT, element(HUST_TYPE_SET, "s", "m"), "", 1000, true));
     fixture_restart(fixture);
     fixture_check(fixture);
     hust_op_t get = direct(HUST_OP_GET, kv, "");
@@ -106,8 +105,8 @@ static void test_a_hint_over_nothing(void **state)
 {
     fixture_t *fixture = *state;
     hust_element_t kv = element(HUST_TYPE_KV, NULL, "k");
-    hust_op_t hint = {.code = HUST_OP_HINT, .flags = HUST_OPF_HAS_TARGET, .element = kv,
-                      .target = BYTES(PEER)};
+    hust_op_t hint = {
+        .code = HUST_OP_HINT, .flags = HUST_OPF_HAS_TARGET, .element = kv, .target = BYTES(PEER)};
     hust_result_t result = fixture_do(fixture, hint);
     assert_int_equal(fixture_count_keys(fixture, HUST_CF_DATA, ""), 1);
     assert_int_equal(hust_counters_total(fixture->counters, HUST_TYPE_KV).count, 0);
@@ -192,8 +191,8 @@ static hust_op_t random_op(uint64_t *random, uint64_t now_ms)
     static const char *const keys[] = {"a", "b", "c"};
     static const char *const tables[] = {"t", "u"};
     static const char *const values[] = {"", "1", "a longer value", "-77"};
-    static const hust_op_code_t codes[] = {HUST_OP_PUT, HUST_OP_PUT, HUST_OP_DEL, HUST_OP_INCR,
-                                           HUST_OP_GET, HUST_OP_HINT};
+    static const hust_op_code_t codes[] = {HUST_OP_PUT,  HUST_OP_PUT, HUST_OP_DEL,
+                                           HUST_OP_INCR, HUST_OP_GET, HUST_OP_HINT};
     uint64_t bits = next_random(random) >> 8;
     hust_type_t type = HUST_TYPES[bits % HUST_TYPE_COUNT];
     const char *tb = type == HUST_TYPE_KV ? NULL : tables[bits >> 3 & 1];
@@ -205,6 +204,7 @@ static hust_op_t random_op(uint64_t *random, uint64_t now_ms)
                        ? direct(code, of, value)
                        : coordinated(code, of, value, now_ms + (bits >> 16 & 255), solo);
     op.delta = (int64_t)(bits >> 24 & 63) - 32;
+    op.flags |= code == HUST_OP_INCR ? HUST_OPF_HAS_DELTA : 0u;
     op.expire_at_ms = (bits >> 30 & 1) != 0 ? now_ms + 1 + (bits >> 31 & 255) : 0;
     op.now_ms = now_ms + (bits >> 39 & 127);
     return op;

@@ -93,8 +93,8 @@ static void test_peers_are_compared_as_written(void **state)
     (void)state;
     hust_config_t config;
     char message[HUST_CONFIG_MESSAGE_BYTES];
-    assert_int_equal(
-        read_text("[server]\npeers = a:1,b:2\n[store]\npath = /d\n", &config, message), HUST_OK);
+    assert_int_equal(read_text("[server]\npeers = a:1,b:2\n[store]\npath = /d\n", &config, message),
+                     HUST_OK);
     assert_true(hust_config_is_peer(&config, BYTES("a:1")));
     assert_true(hust_config_is_peer(&config, BYTES("b:2")));
     assert_false(hust_config_is_peer(&config, BYTES("a:2")));
@@ -108,8 +108,8 @@ static void test_relative_paths_are_seen_from_the_file(void **state)
     (void)state;
     hust_config_t config;
     char message[HUST_CONFIG_MESSAGE_BYTES];
-    assert_int_equal(
-        read_text("[server]\nlog_file = l\n[store]\npath = d/e\n", &config, message), HUST_OK);
+    assert_int_equal(read_text("[server]\nlog_file = l\n[store]\npath = d/e\n", &config, message),
+                     HUST_OK);
     assert_string_equal(config.store_path, "/tmp/d/e");
     assert_string_equal(config.log_file, "/tmp/l");
 }
@@ -177,8 +177,7 @@ static void test_a_key_given_twice_is_refused(void **state)
                      HUST_ERR_MALFORMED);
     assert_non_null(strstr(message, ":3: path: given twice"));
     /* A line that begins with a blank goes on with the key before it: the same. */
-    assert_int_equal(read_text("[store]\npath = /a\n /b\n", &config, message),
-                     HUST_ERR_MALFORMED);
+    assert_int_equal(read_text("[store]\npath = /a\n /b\n", &config, message), HUST_ERR_MALFORMED);
     assert_non_null(strstr(message, ":3: path: given twice"));
 }
 
@@ -200,10 +199,9 @@ static void test_what_a_whole_file_needs(void **state)
     char message[HUST_CONFIG_MESSAGE_BYTES];
     assert_int_equal(read_text("", &config, message), HUST_ERR_MALFORMED);
     assert_non_null(strstr(message, "path: missing in section [store]"));
-    assert_int_equal(
-        read_text("[server]\nlisten = a:1\npeers = b:1, a:1\n[store]\npath = /d\n", &config,
-                  message),
-        HUST_ERR_MALFORMED);
+    assert_int_equal(read_text("[server]\nlisten = a:1\npeers = b:1, a:1\n[store]\npath = /d\n",
+                               &config, message),
+                     HUST_ERR_MALFORMED);
     assert_non_null(strstr(message, "peers: the node itself"));
 }
 

@@ -120,8 +120,11 @@ static void test_tables_come_by_name_and_type(void **state)
     static const struct {
         hust_type_t type;
         const char *tb;
-    } rows[] = {{HUST_TYPE_ZSET, "b"}, {HUST_TYPE_SET, "ab"}, {HUST_TYPE_HASH, "b"},
-                {HUST_TYPE_HASH, "a"}, {HUST_TYPE_SET, "a.b"}};
+    } rows[] = {{HUST_TYPE_ZSET, "b"},
+                {HUST_TYPE_SET, "ab"},
+                {HUST_TYPE_HASH, "b"},
+                {HUST_TYPE_HASH, "a"},
+                {HUST_TYPE_SET, "a.b"}};
     static const char *const expected[] = {"aH", "a.bS", "abS", "bH", "bZ"};
     hust_table_t *tables;
     size_t count;

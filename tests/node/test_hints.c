@@ -15,15 +15,15 @@ static void commit(fixture_t *fixture)
 static void add(fixture_t *fixture, const char *target, const char *key, uint64_t gen,
                 uint64_t now_ms)
 {
-    assert_int_equal(hust_hints_add(fixture->hints, hust_slice_str(target), hust_slice_str(key),
-                                    gen, now_ms),
-                     HUST_OK);
+    assert_int_equal(
+        hust_hints_add(fixture->hints, hust_slice_str(target), hust_slice_str(key), gen, now_ms),
+        HUST_OK);
 }
 
 static void drop(fixture_t *fixture, const char *target, const char *key)
 {
-    assert_int_equal(
-        hust_hints_drop(fixture->hints, hust_slice_str(target), hust_slice_str(key)), HUST_OK);
+    assert_int_equal(hust_hints_drop(fixture->hints, hust_slice_str(target), hust_slice_str(key)),
+                     HUST_OK);
 }
 
 /* How many hints wait for a target at a time; 0 also if it is not told at all. */
@@ -71,8 +71,8 @@ static void test_hints_of_one_element_collapse(void **state)
     hust_pinned_t found;
     uint64_t gen;
     uint64_t since_ms;
-    assert_int_equal(
-        hust_store_get(fixture->store, HUST_CF_HINTS, hust_slice_of(key, len), &found), HUST_OK);
+    assert_int_equal(hust_store_get(fixture->store, HUST_CF_HINTS, hust_slice_of(key, len), &found),
+                     HUST_OK);
     assert_int_equal(hust_hint_value_parse(found.bytes, &gen, &since_ms), HUST_OK);
     assert_int_equal(gen, 3);
     assert_int_equal(since_ms, NOW_MS);

@@ -52,13 +52,13 @@ static void test_damaged_data_keys_are_refused(void **state)
         {NULL, 0},
         {(const uint8_t *)"K", 1},
         {(const uint8_t *)"K\0", 2},
-        {(const uint8_t *)"K\0\x01\x26", 4},       /* no key */
-        {(const uint8_t *)"K\0\x01\x27k1", 6},     /* another bucket */
-        {(const uint8_t *)"Kt\0\x01\x26k1", 7},    /* KV with a tb */
-        {(const uint8_t *)"H\0\x01\x26k1", 6},     /* table without one */
-        {(const uint8_t *)"X\0\x01\x26k1", 6},     /* no such type */
-        {(const uint8_t *)"Ht t\0\x01\x26k1", 9},  /* not a tb */
-        {(const uint8_t *)"Httttt", 6},            /* no end of the tb */
+        {(const uint8_t *)"K\0\x01\x26", 4},      /* no key */
+        {(const uint8_t *)"K\0\x01\x27k1", 6},    /* another bucket */
+        {(const uint8_t *)"Kt\0\x01\x26k1", 7},   /* KV with a tb */
+        {(const uint8_t *)"H\0\x01\x26k1", 6},    /* table without one */
+        {(const uint8_t *)"X\0\x01\x26k1", 6},    /* no such type */
+        {(const uint8_t *)"Ht t\0\x01\x26k1", 9}, /* not a tb */
+        {(const uint8_t *)"Httttt", 6},           /* no end of the tb */
     };
     for (size_t i = 0; i < COUNT_OF(damaged); i++) {
         hust_element_t out;
@@ -125,9 +125,9 @@ static void test_expiry_keys_come_back(void **state)
         } else {
             hust_table_expiry_key(78, &of, key);
         }
-        assert_int_equal(hust_expiry_key_parse(hust_slice_of(key, lengths[kind]), back,
-                                               &instant_ms, &found),
-                         HUST_OK);
+        assert_int_equal(
+            hust_expiry_key_parse(hust_slice_of(key, lengths[kind]), back, &instant_ms, &found),
+            HUST_OK);
         assert_int_equal(instant_ms, 77 + kind);
         assert_true(hust_slice_equal(found, data_key));
     }
@@ -142,7 +142,9 @@ static void test_damaged_expiry_keys_are_refused(void **state)
         {(const uint8_t *)"I12345678", 9},
         {(const uint8_t *)"T", 1},
         {(const uint8_t *)"THt12345678", 11},
-        {(const uint8_t *)"THt\0" "1234567", 11},
+        {(const uint8_t *)"THt\0"
+                          "1234567",
+         11},
         {(const uint8_t *)"X12345678K", 10},
     };
     uint8_t back[HUST_DATA_KEY_BYTES_MAX];
@@ -183,8 +185,8 @@ static void test_hint_keys_come_back(void **state)
     assert_bytes(target, "host:1");
     assert_bytes(data_key, "K\0\x01\x26k1");
     hust_hint_value(3, 1700000000000, value);
-    assert_int_equal(
-        hust_hint_value_parse(hust_slice_of(value, sizeof(value)), &gen, &since_ms), HUST_OK);
+    assert_int_equal(hust_hint_value_parse(hust_slice_of(value, sizeof(value)), &gen, &since_ms),
+                     HUST_OK);
     assert_int_equal(gen, 3);
     assert_int_equal(since_ms, 1700000000000);
 }
@@ -199,8 +201,7 @@ static void test_damaged_hints_are_refused(void **state)
     uint64_t gen;
     uint64_t since_ms;
     for (size_t i = 0; i < COUNT_OF(damaged); i++) {
-        assert_int_equal(hust_hint_key_parse(damaged[i], &target, &data_key),
-                         HUST_ERR_MALFORMED);
+        assert_int_equal(hust_hint_key_parse(damaged[i], &target, &data_key), HUST_ERR_MALFORMED);
     }
     assert_int_equal(hust_hint_value_parse(BYTES("short"), &gen, &since_ms), HUST_ERR_MALFORMED);
 }

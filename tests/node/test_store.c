@@ -68,8 +68,8 @@ static void test_many_at_once(void **state)
     put(fixture, HUST_CF_DATA, "c", "3");
     const hust_slice_t keys[] = {BYTES("c"), BYTES("b"), BYTES("a"), BYTES("c")};
     hust_pinned_t found[COUNT_OF(keys)];
-    assert_int_equal(
-        hust_store_get_many(fixture->store, HUST_CF_DATA, keys, COUNT_OF(keys), found), HUST_OK);
+    assert_int_equal(hust_store_get_many(fixture->store, HUST_CF_DATA, keys, COUNT_OF(keys), found),
+                     HUST_OK);
     assert_bytes(found[0].bytes, "3");
     assert_null(found[1].pin);
     assert_bytes(found[2].bytes, "1");

@@ -138,13 +138,33 @@ static void test_stray_entries_go(void **state)
     hust_write_t *write = hust_write_new(fixture->store);
     hust_write_put(write, HUST_CF_EXPIRY, hust_slice_of(key, hust_expiry_key(5, data_key, key)),
                    BYTES(""));
-    hust_write_put(write, HUST_CF_EXPIRY,
-                   hust_slice_of(key, hust_table_expiry_key(5, &field, key)), BYTES(""));
+    hust_write_put(write, HUST_CF_EXPIRY, hust_slice_of(key, hust_table_expiry_key(5, &field, key)),
+                   BYTES(""));
     assert_int_equal(hust_store_commit(fixture->store, write), 0);
     hust_write_free(write);
     sweep(fixture, "");
     assert_int_equal(fixture_count_keys(fixture, HUST_CF_EXPIRY, ""), 0);
     fixture_check(fixture);
+}
+
+/* What cannot be read is passed by: neither in the way of the others nor met for ever. */
+static void test_damage_is_passed_by(void **state)
+{
+    fixture_t *fixture = *state;
+    uint8_t data[HUST_DATA_KEY_BYTES_MAX];
+    uint8_t key[HUST_EXPIRY_KEY_BYTES_MAX];
+    hust_element_t unreadable = element(HUST_TYPE_KV, NULL, "unreadable");
+    hust_slice_t data_key = hust_slice_of(data, hust_data_key(&unreadable, data));
+    hust_write_t *write = hust_write_new(fixture->store);
+    hust_write_put(write, HUST_CF_DATA, data_key, BYTES("garbage"));
+    hust_write_put(write, HUST_CF_EXPIRY, hust_slice_of(key, hust_expiry_key(5, data_key, key)),
+                   BYTES(""));
+    hust_write_put(write, HUST_CF_EXPIRY, BYTES("I\0\0\0\0\0\0\0\x05garbage"), BYTES(""));
+    assert_int_equal(hust_store_commit(fixture->store, write), 0);
+    hust_write_free(write);
+    put_expired(fixture, element(HUST_TYPE_KV, NULL, "k"), "v");
+    sweep(fixture, "");
+    assert_int_equal(count(fixture, HUST_TYPE_KV), 0);
 }
 
 int main(void)
@@ -157,6 +177,7 @@ int main(void)
         ON_FIXTURE(test_many),
         ON_FIXTURE(test_an_element_written_again_stays),
         ON_FIXTURE(test_stray_entries_go),
+        ON_FIXTURE(test_damage_is_passed_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,8 +67,8 @@ static void test_another_type(void **state)
         assert_true(allows(fixture, coordinated(never_refused[i], member, "", 1, false), &result));
     }
     /* A KV pair may have any name. */
-    assert_true(allows(fixture, direct(HUST_OP_PUT, element(HUST_TYPE_KV, NULL, "t"), "v"),
-                       &result));
+    assert_true(
+        allows(fixture, direct(HUST_OP_PUT, element(HUST_TYPE_KV, NULL, "t"), "v"), &result));
 }
 
 static void test_the_same_type(void **state)
@@ -95,8 +95,8 @@ static void test_a_table_expires_with_its_last_element(void **state)
     assert_int_equal(read_miss(fixture, field, now_ms + 60000).flags, HUST_RESULT_NO_TABLE);
     assert_true(hust_tables_type(fixture->counters, fixture->store, BYTES("t"), now_ms, &type));
     assert_int_equal(type, HUST_TYPE_HASH);
-    assert_false(hust_tables_type(fixture->counters, fixture->store, BYTES("t"), now_ms + 60000,
-                                  &type));
+    assert_false(
+        hust_tables_type(fixture->counters, fixture->store, BYTES("t"), now_ms + 60000, &type));
     hust_op_t add = direct(HUST_OP_PUT, element(HUST_TYPE_SET, "t", "m"), "");
     assert_false(allows(fixture, add, &result));
     add.now_ms = now_ms + 60000;
