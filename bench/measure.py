@@ -87,6 +87,7 @@ RATIOS = (
 class Bench:
     def __init__(self, options):
         self.options = options
+        self.load_average = os.getloadavg()[0]
         self.directory = scratch_directory("bench")
         source = random.Random(options.seed)
         self.values = [source.randbytes(VALUE_BYTES) for _ in range(VALUES)]
@@ -198,7 +199,7 @@ def machine_facts(bench, loaded):
         f"{options.clients} clients with keep-alive, no pipelining; nodes and nginx with "
         f"{WORKERS} workers each; {options.rounds} interleaved rounds of {options.seconds} s",
         "wrk (2 threads), nginx and both nodes share the same cores: the figures are for "
-        "comparison with each other",
+        f"comparison with each other; load average before the run {bench.load_average:.1f}",
         f"loaded through HA before, durable on both masters: {loaded:,.0f} puts/s",
     ]
 

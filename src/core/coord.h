@@ -38,7 +38,7 @@ typedef enum {
 enum {
     HUST_READ2_WAIT_MS = 50,      /* a write on its way is waited for at most this long */
     HUST_READ2_SEEN_MAX = 8,      /* how many results per master are remembered meanwhile */
-    HUST_COORD_RETRIES_MAX = 8,   /* BEHIND answers before a deciding write gives up */
+    HUST_COORD_RETRIES_MAX = 64,  /* BEHIND answers before a deciding write gives up */
     HUST_COORD_ACTIONS_MAX = 4,
 };
 

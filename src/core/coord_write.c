@@ -282,6 +282,10 @@ static void decide_again(hust_coord_t *coord, const hust_result_t *result, uint6
         hust_coord_finish(coord, 503, "too many concurrent writers of this key\n");
         return;
     }
+    /* A little further ahead each time: writers who race would else overtake each other by one
+     * tick of the counter again and again. */
+    hust_stamp_t leap = {.time = result->stamp.time + ((uint64_t)coord->retries << 16)};
+    (void)hust_clock_see(coord->in.clock, leap, now_ms);
     coord->op.stamp = hust_clock_next(coord->in.clock, now_ms);
     if (hust_stamp_compare(coord->op.stamp, result->stamp) <= 0) {
         coord->op.stamp = hust_stamp_successor(result->stamp, coord->in.clock->writer);

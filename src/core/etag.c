@@ -109,7 +109,6 @@ static unsigned refuse(char message[HUST_MESSAGE_BYTES], const char *text)
 static bool take_if_match(hust_slice_t header, hust_op_t *op)
 {
     tag_t tag;
-    assert(header.len > 0);
     if (is_star(header)) {
         op->flags |= HUST_OPF_IF_EXISTS;
         return true;
@@ -130,10 +129,10 @@ unsigned hust_etag_write_conditions(const hust_conditions_t *conditions, hust_op
     assert(hust_op_is_write(op));
     hust_slice_t if_match = trim(conditions->if_match);
     hust_slice_t if_none_match = trim(conditions->if_none_match);
-    if (if_match.len > 0 && !take_if_match(if_match, op)) {
+    if (conditions->if_match.data != NULL && !take_if_match(if_match, op)) {
         return refuse(message, "If-Match: neither one strong entity tag nor *");
     }
-    if (if_none_match.len > 0) {
+    if (conditions->if_none_match.data != NULL) {
         if (!is_star(if_none_match)) {
             return refuse(message, "If-None-Match: only * on a write");
         }

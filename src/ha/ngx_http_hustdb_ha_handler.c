@@ -126,13 +126,13 @@ static ngx_int_t take_body(hust_ha_transaction_t *transaction)
 
 /* ---- the parameters ---- */
 
-/* No header is an empty slice, so an empty header must be something else: as malformed as it is. */
+/* NULL data: there is none. One that is there and empty is malformed, and told apart by its data. */
 static hust_slice_t header_value(const ngx_table_elt_t *header)
 {
     if (header == NULL) {
         return hust_slice_of(NULL, 0);
     }
-    return header->value.len == 0 ? hust_slice_str(",") : hust_ha_slice(header->value);
+    return hust_ha_slice(header->value);
 }
 
 /* Make the operation. Returns 0, or the status of a refusal with its message. */

@@ -1,5 +1,5 @@
 /*
- * binlog: remember durably that an element must be brought to another node (api.md, section 4).
+ * binlog: remember durably that an element must be brought to another node (docs/http-api.md, "A node alone").
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -382,7 +382,7 @@ hust_slice_t hust_http_header(const hust_http_request_t *request, const char *na
 {
     assert(!request->held);
     const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-    return value == NULL ? hust_slice_str("") : hust_slice_str(value);
+    return value == NULL ? (hust_slice_t){NULL, 0} : hust_slice_str(value);
 }
 
 void hust_http_set_context(hust_http_request_t *request, const void *context)

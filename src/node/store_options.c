@@ -15,6 +15,9 @@ enum {
     SYNC_STEP_BYTES = 1 << 20,
 };
 
+/* Of a memtable's size. */
+static const double MEMTABLE_FILTER_PART = 0.05;
+
 static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache)
 {
     assert(cache != NULL);
@@ -41,6 +44,13 @@ static rocksdb_options_t *family_options(rocksdb_cache_t *cache, size_t memtable
     rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
     rocksdb_options_set_write_buffer_size(family, memtable_bytes);
     return family;
+}
+
+/* Most keys that are looked up are not in the memtable, which is slow at saying so by itself. */
+static void set_memtable_filter(rocksdb_options_t *data)
+{
+    rocksdb_options_set_memtable_whole_key_filtering(data, 1);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(data, MEMTABLE_FILTER_PART);
 }
 
 static void set_blobs(rocksdb_options_t *data)
@@ -82,6 +92,7 @@ void hust_engine_options_init(hust_engine_options_t *engine, const hust_store_op
                                              data ? options->memtable_bytes : SMALL_MEMTABLE_BYTES);
     }
     set_blobs(engine->families[HUST_CF_DATA + 1]);
+    set_memtable_filter(engine->families[HUST_CF_DATA + 1]);
     engine->db = engine->families[0];
     rocksdb_options_set_env(engine->db, engine->env);
     set_database(engine->db, options);

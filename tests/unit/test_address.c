@@ -1,4 +1,4 @@
-/* host:port: what is one, and when two name the same node. (api.md 3.6) */
+/* host:port: what is one, and when two name the same node. */
 #include "core/routing.h"
 #include "unit.h"
 

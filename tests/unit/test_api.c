@@ -1,4 +1,4 @@
-/* The table of calls against the tables of api.md sections 2 and 3. */
+/* The table of calls against what docs/http-api.md promises. */
 #include <stdio.h>
 #include <stdlib.h>
 

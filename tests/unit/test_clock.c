@@ -1,4 +1,4 @@
-/* Stamps and the hybrid logical clock. (design.md section 3) */
+/* Stamps and the hybrid logical clock. */
 #include "core/clock.h"
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-/* Decimal numbers: strict when read, canonical when written. (api.md section 1: numbers) */
+/* Decimal numbers: strict when read, canonical when written. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* Parameters of a request: decoding, presence, bodies, values, messages. (api.md section 1) */
+/* Parameters of a request: decoding, presence, bodies, values, messages. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* The routing table: what is accepted, what it says, what is refused and why. (api.md 3.6) */
+/* The routing table: what is accepted, what it says, what is refused and why. */
 #include <stdio.h>
 #include <stdlib.h>
 
