@@ -129,9 +129,6 @@ static bool issue_again(hust_coord_t *coord, uint64_t now_ms)
              coord->master[m].result.stamp.writer == coord->in.clock->writer)) {
             return false;
         }
-        if (!stored(coord, m) && !coord->master[m].failed) {
-            return false;
-        }
     }
     /* What the first try found is what a delete answers. */
     for (unsigned m = 0; m < 2; m++) {
@@ -204,10 +201,15 @@ static void finish_nowhere(hust_coord_t *coord)
         return;
     }
     for (unsigned m = 0; m < 2; m++) {
-        if (refused(coord, m)) {
-            finish_refused(coord, &coord->master[m].result);
-            return;
+        if (!refused(coord, m)) {
+            continue;
         }
+        if (coord->master[m].result.status == 403 && coord->op.code != HUST_OP_INCR) {
+            hust_coord_finish(coord, 503, "a master does not know the other one as its peer\n");
+        } else {
+            finish_refused(coord, &coord->master[m].result);
+        }
+        return;
     }
     hust_coord_finish(coord, 503, "no master could take the write\n");
 }

@@ -1,5 +1,6 @@
 /*
- * binlog: remember durably that an element must be brought to another node (docs/http-api.md, "A node alone").
+ * binlog: remember durably that an element must be brought to another node (docs/http-api.md, "A
+ * node alone").
  */
 #include <assert.h>
 #include <stdlib.h>
