@@ -98,7 +98,13 @@ def test_the_hint_is_durable_before_the_answer():
     assert answer.status == 200 and answer["Sync"] == cluster.nodes[1].address
 
 
-def test_a_write_whose_client_has_gone_is_brought_to_an_end():
+@pytest.mark.parametrize("request_", (
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"PUT /put?key=k HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv",
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\nGET /get?key=k HTTP/1.1\r\n",
+), ids=("no body", "body", "half a body that means nothing", "half a request behind it"))
+def test_a_write_whose_client_has_gone_is_brought_to_an_end(request_):
     """One master has it, so the other one's hint must be made although nobody listens."""
     taken, go_on = threading.Event(), threading.Event()
 
@@ -110,7 +116,7 @@ def test_a_write_whose_client_has_gone_is_brought_to_an_end():
 
     with FakeCluster(node(slow), node(refusing(507)), http=PATIENT) as cluster:
         with Client(cluster.ha.port) as client:
-            client.send(b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.send(request_)
             assert taken.wait(env.seconds(1))
         go_on.set()
         seen = []
