@@ -154,6 +154,10 @@ static unsigned make_op(hust_ha_transaction_t *transaction, char message[HUST_ME
         request.body_bytes = transaction->body.len;
         request.body = transaction->body;
     }
+    if (ngx_strlchr(r->unparsed_uri.data, r->unparsed_uri.data + r->unparsed_uri.len, '#') != NULL) {
+        ngx_memcpy(message, HUST_MESSAGE_FRAGMENT, sizeof(HUST_MESSAGE_FRAGMENT));
+        return NGX_HTTP_BAD_REQUEST; /* nginx has left it out of r->args */
+    }
     unsigned status = hust_params_parse(transaction->call, &request, &limits, &transaction->scratch,
                                         &transaction->params, message);
     if (status != 0) {
