@@ -57,6 +57,9 @@ ngx_int_t hust_ha_handler(ngx_http_request_t *r)
                     call->class_ == HUST_CLASS_WRITE)) {
         return start(r, call, method);
     }
+    if (allowed && call->id == HUST_CALL_SET_TABLE) {
+        return hust_ha_set_table(r);
+    }
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
@@ -73,11 +76,29 @@ ngx_int_t hust_ha_handler(ngx_http_request_t *r)
 
 /* ---- the body ---- */
 
-/* Gather the body in memory. */
-static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chain)
+size_t hust_ha_body_bytes(ngx_http_request_t *r)
 {
-    ngx_http_request_t *r = transaction->request;
-    u_char *data = ngx_pnalloc(r->pool, transaction->body.len);
+    size_t bytes = 0;
+    ngx_chain_t *link = r->request_body == NULL ? NULL : r->request_body->bufs;
+    for (; link != NULL; link = link->next) {
+        bytes += (size_t)ngx_buf_size(link->buf);
+    }
+    return bytes;
+}
+
+ngx_int_t hust_ha_body_load(ngx_http_request_t *r, hust_slice_t *out)
+{
+    size_t bytes = hust_ha_body_bytes(r);
+    *out = hust_slice_of(NULL, 0);
+    if (bytes == 0) {
+        return NGX_OK;
+    }
+    ngx_chain_t *chain = r->request_body->bufs;
+    if (chain->next == NULL && ngx_buf_in_memory(chain->buf)) {
+        *out = hust_slice_of(chain->buf->pos, bytes);
+        return NGX_OK;
+    }
+    u_char *data = ngx_pnalloc(r->pool, bytes);
     if (data == NULL) {
         return NGX_ERROR;
     }
@@ -92,7 +113,7 @@ static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chai
         }
         at += len;
     }
-    transaction->body.data = data;
+    *out = hust_slice_of(data, bytes);
     return NGX_OK;
 }
 
@@ -100,28 +121,19 @@ static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chai
 static ngx_int_t take_body(hust_ha_transaction_t *transaction)
 {
     ngx_http_request_t *r = transaction->request;
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        return NGX_OK;
-    }
-    ngx_chain_t *chain = r->request_body->bufs;
-    size_t bytes = 0;
-    for (ngx_chain_t *link = chain; link != NULL; link = link->next) {
-        bytes += (size_t)ngx_buf_size(link->buf);
-    }
-    transaction->body.len = bytes;
+    size_t bytes = hust_ha_body_bytes(r);
     if (bytes == 0) {
         return NGX_OK;
     }
-    if (chain->next == NULL && ngx_buf_in_memory(chain->buf)) {
-        transaction->body.data = chain->buf->pos;
-        return NGX_OK;
-    }
+    ngx_chain_t *chain = r->request_body->bufs;
     bool is_value = transaction->call->presence[HUST_PARAM_VAL] == HUST_PRESENCE_OR_BODY;
-    if (bytes > HUST_HA_BATCH_BYTES_MAX && (!is_value || chain->next == NULL)) {
+    bool in_file = chain->next != NULL || !ngx_buf_in_memory(chain->buf);
+    if (in_file && bytes > HUST_HA_BATCH_BYTES_MAX && (!is_value || chain->next == NULL)) {
+        transaction->body.len = bytes;
         transaction->body_file = chain->buf; /* or a key that is refused for its length */
         return NGX_OK;
     }
-    return load_body(transaction, chain);
+    return hust_ha_body_load(r, &transaction->body);
 }
 
 /* ---- the parameters ---- */

@@ -93,9 +93,9 @@ static void connect_lane(hust_ha_lane_t *lane)
     hust_ha_peer_t *peer = lane->peer;
     ngx_peer_connection_t attempt;
     ngx_memzero(&attempt, sizeof(attempt));
-    attempt.sockaddr = peer->address->sockaddr;
-    attempt.socklen = peer->address->socklen;
-    attempt.name = &peer->address->name;
+    attempt.sockaddr = &peer->sockaddr.sockaddr;
+    attempt.socklen = peer->socklen;
+    attempt.name = &peer->name;
     attempt.get = ngx_event_get_peer;
     attempt.log = &peer->worker->quiet_log;
     attempt.log_error = NGX_ERROR_ERR;
@@ -141,7 +141,7 @@ bool hust_ha_lane_begin(hust_ha_lane_t *lane)
 {
     hust_batch_request_head_t head = {
         .count = 0,
-        .epoch = hust_routing_epoch(lane->peer->worker->conf->routing),
+        .epoch = hust_routing_epoch(lane->peer->worker->routing),
     };
     lane->op_count = 0;
     lane->writes = 0;
@@ -285,7 +285,8 @@ void hust_ha_lane_finish(hust_ha_lane_t *lane)
     lane->stream = NULL;
     shrink(&lane->in);
     shrink(&lane->out);
-    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE) {
+    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE ||
+        lane->peer->retired) {
         hust_ha_lane_close(lane);
     } else {
         go_idle(lane);
