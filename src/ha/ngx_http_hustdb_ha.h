@@ -10,6 +10,8 @@
  *   local        calls that this worker answers by itself
  *   set_table    a new routing table comes as a request
  *   table        the routing table in force: files, shared memory, workers
+ *   counters     what is counted, in shared memory
+ *   metrics      the counters as Prometheus reads them
  *   peer         a node as seen by one worker: what waits for it, batching
  *   lane         one connection to a node: sends one exchange, parses its reply
  *   health       what all workers know of a node, in shared memory; probes
@@ -42,6 +44,11 @@ enum {
     HUST_HA_LANE_IDLE_MS = 60000, /* less than a node's idle_timeout */
     HUST_HA_LANE_KEEP_BYTES = 1024 * 1024, /* buffers of an idle lane that may stay */
     HUST_HA_RESTARTS_MAX = 3,
+    HUST_HA_PLACES = 16,         /* for counters: workers beyond that share some */
+    HUST_HA_STATUS_CLASSES = 5,  /* 1xx .. 5xx */
+    HUST_HA_LATENCY_BOUNDS = 12, /* and one more for what is above */
+    HUST_HA_BATCH_BOUNDS = 7,    /* 1, 2, 4 .. HUST_HA_BATCH_OPS_MAX */
+    HUST_HA_CLASS_COUNT = HUST_CLASS_LOCAL + 1,
     HUST_HA_TABLE_BYTES_MAX = 1024 * 1024, /* of a routing table's JSON */
 };
 
@@ -80,8 +87,25 @@ typedef struct hust_ha_op_s hust_ha_op_t;
 typedef struct hust_ha_stream_s hust_ha_stream_t;
 typedef struct hust_ha_transaction_s hust_ha_transaction_t;
 
+/* One worker's exchanges with a node; a whole number of cache lines. */
+typedef struct {
+    _Alignas(128) ngx_atomic_t batches[HUST_HA_BATCH_BOUNDS]; /* by size */
+    ngx_atomic_t ops;
+    ngx_atomic_t lanes_open;
+    ngx_atomic_t lanes_busy;
+} hust_ha_traffic_t;
+
+/* One worker's requests. */
+typedef struct {
+    _Alignas(128) ngx_atomic_t owner; /* pid; 0: nobody */
+    ngx_atomic_t requests[HUST_CALL_COUNT + 1][HUST_HA_STATUS_CLASSES]; /* the last: no call */
+    ngx_atomic_t latency[HUST_HA_CLASS_COUNT][HUST_HA_LATENCY_BOUNDS + 1];
+    ngx_atomic_t latency_ms[HUST_HA_CLASS_COUNT];
+} hust_ha_counters_t;
+
 /* A node in shared memory, used by all workers without a lock, also after a reload. */
 typedef struct hust_ha_health_s {
+    hust_ha_traffic_t traffic[HUST_HA_PLACES];
     struct hust_ha_health_s *next; /* list of all, which only grows, under the zone's mutex */
     ngx_atomic_t down;
     ngx_atomic_t probe_failures; /* in a row */
@@ -100,6 +124,7 @@ typedef struct hust_ha_health_s {
 
 /* All that is in the zone. It stays as long as the master process, over reloads. */
 typedef struct {
+    hust_ha_counters_t counters[HUST_HA_PLACES];
     hust_ha_health_t *healths;
     ngx_atomic_t generation; /* of the table in force; 0: there is none yet */
     size_t table_bytes;      /* likewise, its JSON: changed and read under the zone's mutex */
@@ -218,6 +243,7 @@ struct hust_ha_worker_s {
     ngx_log_t *log;
     ngx_log_t quiet_log; /* of lanes, whose failures we report ourselves */
     hust_clock_t clock;
+    ngx_uint_t place;        /* of its counters */
     ngx_queue_t known;       /* every hust_ha_peer_t there ever was */
     ngx_atomic_uint_t generation; /* of the table that follows */
     hust_routing_t *routing; /* owned */
@@ -269,6 +295,9 @@ static inline uint64_t hust_ha_wall_ms(void)
 
 ngx_int_t hust_ha_handler(ngx_http_request_t *r);
 
+/* Of the log phase: counts what the handler has answered. */
+ngx_int_t hust_ha_log_handler(ngx_http_request_t *r);
+
 /* The length of a body that has been read. */
 size_t hust_ha_body_bytes(ngx_http_request_t *r);
 
@@ -316,6 +345,30 @@ ngx_int_t hust_ha_local(ngx_http_request_t *r, const hust_call_t *call);
 
 /* May this client use operators' calls? */
 bool hust_ha_is_admin(ngx_http_request_t *r);
+
+/* ---- counters ---- */
+
+/* Upper bounds of the histogram of latencies. */
+extern const ngx_msec_t hust_ha_latency_bounds_ms[HUST_HA_LATENCY_BOUNDS];
+
+/* A place for this process. */
+ngx_uint_t hust_ha_counters_claim(hust_ha_shared_t *shared);
+void hust_ha_counters_release(hust_ha_shared_t *shared, ngx_uint_t place);
+
+/* A request has been answered. `call` NULL: it was none of ours. */
+void hust_ha_counters_request(hust_ha_worker_t *worker, const hust_call_t *call, ngx_uint_t status,
+                              ngx_msec_t latency_ms);
+
+/* A batch leaves. */
+void hust_ha_counters_batch(hust_ha_peer_t *peer, ngx_uint_t op_count);
+
+/* So many more, or less. */
+void hust_ha_counters_lanes(hust_ha_peer_t *peer, ngx_atomic_int_t open, ngx_atomic_int_t busy);
+
+/* ---- metrics ---- */
+
+/* The call. Returns what finalizes the request. */
+ngx_int_t hust_ha_metrics(ngx_http_request_t *r);
 
 /* ---- set_table ---- */
 

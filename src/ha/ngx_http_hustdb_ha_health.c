@@ -12,7 +12,7 @@
 
 enum {
     /* A table, and more nodes than one can have; constant, to survive reloads. */
-    ZONE_BYTES = HUST_HA_TABLE_BYTES_MAX + 6 * 1024 * 1024,
+    ZONE_BYTES = HUST_HA_TABLE_BYTES_MAX + 15 * 1024 * 1024,
     PROBE_TICK_MS = 100,
     PROBE_PAUSE_MIN_MS = 100,
     PROBE_PAUSE_MAX_MS = 1000,

@@ -16,6 +16,7 @@ static const struct {
     {HUST_CALL_GET_TABLE, get_table},
     {HUST_CALL_VERSION, version},
     {HUST_CALL_STATUS, status},
+    {HUST_CALL_METRICS, hust_ha_metrics},
     {HUST_CALL_SYNC_ALIVE, status},
 };
 

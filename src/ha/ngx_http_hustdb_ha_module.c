@@ -5,6 +5,7 @@
 
 static char *set_ha(ngx_conf_t *cf, ngx_command_t *command, void *conf);
 static char *set_table(ngx_conf_t *cf, ngx_command_t *command, void *conf);
+static ngx_int_t add_log_handler(ngx_conf_t *cf);
 static void *create_main_conf(ngx_conf_t *cf);
 static char *init_main_conf(ngx_conf_t *cf, void *conf);
 static void *create_loc_conf(ngx_conf_t *cf);
@@ -52,7 +53,7 @@ static ngx_command_t ngx_http_hustdb_ha_commands[] = {
 
 static ngx_http_module_t ngx_http_hustdb_ha_module_ctx = {
     NULL,             /* preconfiguration */
-    NULL,             /* postconfiguration */
+    add_log_handler,  /* postconfiguration */
     create_main_conf, /* create main configuration */
     init_main_conf,   /* init main configuration */
     NULL,             /* create server configuration */
@@ -75,6 +76,17 @@ ngx_module_t ngx_http_hustdb_ha_module = {
     NULL,                           /* exit master */
     NGX_MODULE_V1_PADDING,
 };
+
+static ngx_int_t add_log_handler(ngx_conf_t *cf)
+{
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_handler_pt *handler = ngx_array_push(&core->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (handler == NULL) {
+        return NGX_ERROR;
+    }
+    *handler = hust_ha_log_handler;
+    return NGX_OK;
+}
 
 static void *create_main_conf(ngx_conf_t *cf)
 {

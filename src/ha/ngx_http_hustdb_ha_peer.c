@@ -103,6 +103,7 @@ static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf
     ngx_queue_init(&worker->known);
     ngx_queue_init(&worker->dirty);
     ngx_queue_init(&worker->free_ops);
+    worker->place = hust_ha_counters_claim(conf->shared);
     worker->flush.handler = flush_handler;
     worker->flush.data = worker;
     worker->flush.log = worker->log;
@@ -167,6 +168,7 @@ void hust_ha_worker_free(hust_ha_worker_t *worker)
         ngx_queue_remove(head);
         free_peer(ngx_queue_data(head, hust_ha_peer_t, known));
     }
+    hust_ha_counters_release(worker->conf->shared, worker->place);
     hust_routing_free(worker->routing);
     ngx_free(worker->peers);
     if (worker->probe.timer_set) {
