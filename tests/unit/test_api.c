@@ -71,6 +71,9 @@ static const row_t contract[HUST_CALL_COUNT] = {
     {BOTH("file_count"), "GET", ONE, 0, 0, OTHER, "peer@"},
     {ONLY_HA("peer_count"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ONLY_HA("get_table"), "GET", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
+    {ONLY_HA("set_table"), "POST", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
+    {ONLY_HA("sync_alive"), "GET", LOCAL, 0, 0, OTHER, ""},
+    {ONLY_HA("metrics"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ROOTS("version"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
     {ROOTS("status.html"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
 };
@@ -162,7 +165,7 @@ static void test_unknown_paths(void **state)
         "/status.htm",
         "/hustcache/get",
         "/hustdb/keys",
-        "/metrics",
+        "/metric",
         "/favicon.ico",
         "/hustdb/hustdb/get",
         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
