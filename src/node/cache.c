@@ -252,7 +252,7 @@ static unsigned store_value(hust_cache_shard_t *shard, uint64_t hash, hust_cache
     unsigned status = 200;
     hust_slice_t tail = request->val;
     hust_cache_entry_t *entry = hust_cache_entry_make(shard, HUST_CACHE_VALUE, hash, request->key,
-                                                      head.len + tail.len, old, &status);
+                                                      head.len + tail.len, &status);
     if (entry == NULL) {
         assert(status != 200);
         return status;

@@ -109,7 +109,7 @@ static unsigned add_owner(place_t *place, const hust_cache_request_t *request)
     unsigned status = 200;
     assert(place->owner == NULL && place->field == NULL);
     place->owner = hust_cache_entry_make(place->shard, HUST_CACHE_HASH, place->hash_of_tb,
-                                         request->tb, 0, NULL, &status);
+                                         request->tb, 0, &status);
     if (place->owner != NULL) {
         hust_cache_shard_add(place->shard, place->owner);
     }
@@ -126,9 +126,8 @@ static unsigned store_field(place_t *place, const hust_cache_request_t *request,
     if (status != 200) {
         return status;
     }
-    hust_cache_entry_t *entry =
-        hust_cache_entry_make(place->shard, HUST_CACHE_FIELD, place->hash_of_field, request->key,
-                              val.len, place->owner, &status);
+    hust_cache_entry_t *entry = hust_cache_entry_make(
+        place->shard, HUST_CACHE_FIELD, place->hash_of_field, request->key, val.len, &status);
     if (entry == NULL) {
         drop_if_empty(place);
         return status;

@@ -172,23 +172,23 @@ void hust_cache_shard_remove(hust_cache_shard_t *shard, hust_cache_entry_t *entr
     discard(shard, entry, entry->charged);
 }
 
-/* Evict until `bytes` more fit. */
-static void make_room(hust_cache_shard_t *shard, size_t bytes, const hust_cache_entry_t *keep)
+/*
+ * Evict until `bytes` more fit. The newest one always stays, as two items of the largest size fit:
+ * what a call has found, and is about to replace or to add to, is safe.
+ */
+static void make_room(hust_cache_shard_t *shard, size_t bytes)
 {
     assert(bytes <= shard->item_bytes_max);
-    assert(keep == NULL || keep->charged <= shard->item_bytes_max);
     while (shard->charged + bytes > shard->capacity) {
-        hust_cache_entry_t *victim = shard->oldest;
-        victim = victim == keep ? victim->newer : victim;
-        assert(victim != NULL);
-        hust_cache_shard_remove(shard, victim);
+        assert(shard->oldest != shard->newest);
+        hust_cache_shard_remove(shard, shard->oldest);
         shard->evicted++;
     }
 }
 
 hust_cache_entry_t *hust_cache_entry_make(hust_cache_shard_t *shard, hust_cache_kind_t kind,
                                           uint64_t hash, hust_slice_t key, size_t value_len,
-                                          const hust_cache_entry_t *keep, unsigned *status)
+                                          unsigned *status)
 {
     assert(key.len > 0 && key.len <= UINT16_MAX);
     size_t charge = hust_cache_entry_charge(key.len, value_len);
@@ -196,7 +196,7 @@ hust_cache_entry_t *hust_cache_entry_make(hust_cache_shard_t *shard, hust_cache_
         *status = 507;
         return NULL;
     }
-    make_room(shard, charge, keep);
+    make_room(shard, charge);
     hust_cache_entry_t *entry = malloc(sizeof(*entry) + key.len + value_len);
     if (entry == NULL) {
         *status = 500;

@@ -64,12 +64,12 @@ hust_cache_entry_t *hust_cache_shard_find_field(const hust_cache_shard_t *shard,
 
 /*
  * Make an entry with its key set and its value not, charged and in neither table nor list yet. The
- * least recently used are evicted as far as is needed, but never `keep` (may be NULL). The caller
- * fills the value and adds it, or drops it. NULL, with the status: 507, 500.
+ * least recently used are evicted as far as is needed, but never the newest: what has just been
+ * found stays. The caller fills the value and adds it. NULL, with the status: 507, 500.
  */
 hust_cache_entry_t *hust_cache_entry_make(hust_cache_shard_t *shard, hust_cache_kind_t kind,
                                           uint64_t hash, hust_slice_t key, size_t value_len,
-                                          const hust_cache_entry_t *keep, unsigned *status);
+                                          unsigned *status);
 
 /* Add a value or a hash, as the most recently used. */
 void hust_cache_shard_add(hust_cache_shard_t *shard, hust_cache_entry_t *entry);

@@ -110,15 +110,15 @@ static void forget(item_t *item)
     }
 }
 
-/* Evict as the cache must; `keep` is never chosen. */
-static void make_room(model_t *model, size_t bytes, const item_t *keep)
+/* Evict as the cache must: the least recently used one first, the one in use never. */
+static void make_room(model_t *model, size_t bytes)
 {
     while (charge_of_all(model) + bytes > HUST_CACHE_BYTES_MIN) {
         item_t *victim = NULL;
         for (unsigned i = 0; i < NAMES; i++) {
             item_t *item = &model->items[i];
-            if (item->kind != NONE && item != keep &&
-                (victim == NULL || item->used < victim->used)) {
+            bool older = victim == NULL || item->used < victim->used;
+            if (item->kind != NONE && item->used != model->step && older) {
                 victim = item;
             }
         }
@@ -152,7 +152,7 @@ static unsigned model_store(model_t *model, unsigned name, item_t *item, hust_sl
     if (charge > model->item_max) {
         return 507;
     }
-    make_room(model, charge, item);
+    make_room(model, charge);
     item->kind = A_VALUE;
     set_text(&item->value, value);
     item->expire_at_ms = expire_at_ms;
@@ -193,10 +193,10 @@ static unsigned model_hset(model_t *model, unsigned name, unsigned field, hust_s
         return 507;
     }
     if (item->kind == NONE) {
-        make_room(model, own, item);
+        make_room(model, own);
         item->kind = A_HASH;
     }
-    make_room(model, charge, item);
+    make_room(model, charge);
     set_text(text, value);
     return 200;
 }
