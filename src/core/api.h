@@ -49,6 +49,17 @@ typedef enum {
     HUST_PARAM_PEER,
     HUST_PARAM_HOST,
     HUST_PARAM_METHOD,
+    HUST_PARAM_OFFSET,
+    HUST_PARAM_SIZE,
+    HUST_PARAM_CURSOR,
+    HUST_PARAM_START,
+    HUST_PARAM_END,
+    HUST_PARAM_NOVAL,
+    HUST_PARAM_ASYNC,
+    HUST_PARAM_DESC,
+    HUST_PARAM_MIN,
+    HUST_PARAM_MAX,
+    HUST_PARAM_FILE,
     HUST_PARAM_COUNT,
 } hust_param_id_t;
 
@@ -77,6 +88,8 @@ typedef enum {
     X(GET2, get2) X(HGET2, hget2) X(ZSCORE2, zscore2) X(SISMEMBER2, sismember2)                    \
     X(EXIST2, exist2) X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2)                                \
     X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
+    X(KEYS, keys) X(HKEYS, hkeys) X(SMEMBERS, smembers) X(ZRANGEBYRANK, zrangebyrank)              \
+    X(ZRANGEBYSCORE, zrangebyscore)                                                                \
     X(FILE_COUNT, file_count) X(PEER_COUNT, peer_count) X(GET_TABLE, get_table)                    \
     X(VERSION, version) X(STATUS, status.html)
 #define HUST_CALL_ENUM(id, name) HUST_CALL_##id,

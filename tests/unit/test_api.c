@@ -69,6 +69,16 @@ static const row_t contract[HUST_CALL_COUNT] = {
     {ONLY_NODE("batch"), "POST", LOCAL, 0, 0, OTHER, ""},
     {BOTH("stat"), "GET", ONE, 0, 0, OTHER, "tb? peer@"},
     {BOTH("stat_all"), "GET", ONE, 0, 0, OTHER, "peer@"},
+    {ONLY_NODE("keys"), "GET", ONE, 0, 0, OTHER,
+     "file offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("hkeys"), "GET", ONE, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("smembers"), "GET", ONE, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("zrangebyrank"), "GET", LOCAL, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? desc?"},
+    {ONLY_NODE("zrangebyscore"), "GET", LOCAL, 0, 0, OTHER,
+     "tb min max offset? cursor? size start? end? noval? desc?"},
     {BOTH("file_count"), "GET", ONE, 0, 0, OTHER, "peer@"},
     {ONLY_HA("peer_count"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ONLY_HA("get_table"), "GET", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
@@ -138,7 +148,7 @@ static void test_unknown_paths(void **state)
         "/hustdb/",  "/hustdb//get", "/hustdb/ge",  "/hustdb/gets", "/hustdb/GET", "/HUSTDB/get",
         "/hustdb/get/", "/hustdb/get ", "/get/",     "/ge",         "/gett",        "//get",
         "/Get",      "/get?",       "/a",           "/zzz",        "/zscore3",     "/hustdb/zscore2",
-        "/%67et",    "/status",     "/status.htm",  "/hustcache/get", "/hustdb/keys", "/metrics",
+        "/%67et",    "/status",     "/status.htm",  "/hustcache/get", "/hustdb/key", "/keys", "/metrics",
         "/favicon.ico", "/hustdb/hustdb/get",
         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
@@ -265,7 +275,10 @@ static void test_parameter_names(void **state)
 {
     (void)state;
     static const char *const names[HUST_PARAM_COUNT] = {"key",   "val", "tb",   "ttl",  "ver",
-                                                        "score", "opt", "peer", "host", "method"};
+                                                        "score", "opt", "peer", "host", "method",
+                                                        "offset", "size", "cursor", "start",
+                                                        "end", "noval", "async", "desc", "min",
+                                                        "max", "file"};
     for (unsigned id = 0; id < HUST_PARAM_COUNT; id++) {
         assert_string_equal(hust_param_name((hust_param_id_t)id), names[id]);
     }
