@@ -12,7 +12,8 @@ from hustlib.listing import (FILE_COUNT, PAGE_MAX, by_bucket, file_range, page, 
                              walk)
 
 CALLS = {HASH: "hkeys", SET: "smembers"}
-BINARY = [b"\x00", b"\x00\x00", b"\xff", b"\xff\xff\x00", b"a b", b"\"\\", b"\xe4\xb8\xad", b"%", b"+"]
+BINARY = [b"\x00", b"\x00\x00", b"\xff", b"\xff\xff\x00", b"a b", b"\"\\", b"\xe4\xb8\xad", b"%",
+          b"+"]
 
 
 def fill(node, kind, tb, keys):

@@ -148,8 +148,8 @@ static void test_unknown_paths(void **state)
         "/hustdb/",  "/hustdb//get", "/hustdb/ge",  "/hustdb/gets", "/hustdb/GET", "/HUSTDB/get",
         "/hustdb/get/", "/hustdb/get ", "/get/",     "/ge",         "/gett",        "//get",
         "/Get",      "/get?",       "/a",           "/zzz",        "/zscore3",     "/hustdb/zscore2",
-        "/%67et",    "/status",     "/status.htm",  "/hustcache/get", "/hustdb/key", "/keys", "/metrics",
-        "/favicon.ico", "/hustdb/hustdb/get",
+        "/%67et",    "/status",     "/status.htm",  "/hustcache/get", "/hustdb/key",
+        "/keys",     "/metrics",    "/favicon.ico", "/hustdb/hustdb/get",
         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
