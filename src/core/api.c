@@ -40,6 +40,7 @@ enum { ALLOW_CHARS_MAX = 64 };
     [HUST_PARAM_SIZE] = HUST_PRESENCE_REQUIRED, [HUST_PARAM_START] = HUST_PRESENCE_OPTIONAL,       \
     [HUST_PARAM_END] = HUST_PRESENCE_OPTIONAL, [HUST_PARAM_NOVAL] = HUST_PRESENCE_OPTIONAL
 
+/* clang-format off */
 #define ROW(id, name, where, class_, methods, type, code, reply, ...)                              \
     [HUST_CALL_##id] = {HUST_CALL_##id, name, where, HUST_CLASS_##class_, methods, type, code,     \
                         HUST_REPLY_##reply, {__VA_ARGS__}}
@@ -53,7 +54,6 @@ enum { ALLOW_CHARS_MAX = 64 };
 #define OTHER(id, name, where, class_, methods, ...)                                               \
     ROW(id, name, where, class_, methods, 0, 0, OTHER, __VA_ARGS__)
 
-/* clang-format off */
 static const hust_call_t calls[HUST_CALL_COUNT] = {
     WRITE(PUT, "put", GET_POST_PUT, KV, PUT, STORED, KEY, VAL_OR_BODY, TTL, VER),
     READ(GET, "get", GET_HEAD, KV, VALUE, KEY),
@@ -92,8 +92,8 @@ static const hust_call_t calls[HUST_CALL_COUNT] = {
     ONE_NODE(FILE_COUNT, "file_count", PEER),
     OTHER(PEER_COUNT, "peer_count", HUST_AT_HA, LOCAL, GET),
     OTHER(GET_TABLE, "get_table", HUST_AT_HA, ADMIN, GET),
-    OTHER(VERSION, "version", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET),
-    OTHER(STATUS, "status.html", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET),
+    OTHER(VERSION, "version", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
+    OTHER(STATUS, "status.html", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
 };
 
 /* Every call in the order of its name's bytes, for the binary search of every request. */
@@ -141,6 +141,7 @@ static const hust_call_t *find_name(hust_slice_t name)
             low = middle + 1;
         }
     }
+    assert(low == high);
     return NULL;
 }
 
@@ -167,6 +168,7 @@ const hust_call_t *hust_call_find(unsigned where, hust_slice_t path)
         return NULL;
     }
     const hust_call_t *call = find_name(path);
+    assert(call == NULL || hust_call(call->id) == call);
     return call != NULL && (call->where & place) != 0 ? call : NULL;
 }
 
@@ -208,14 +210,14 @@ void hust_call_allow(const hust_call_t *call, char out[64])
 const char *hust_param_name(hust_param_id_t id)
 {
     static const char *const texts[HUST_PARAM_COUNT] = {
-        [HUST_PARAM_KEY] = "key",     [HUST_PARAM_VAL] = "val",       [HUST_PARAM_TB] = "tb",
-        [HUST_PARAM_TTL] = "ttl",     [HUST_PARAM_VER] = "ver",       [HUST_PARAM_SCORE] = "score",
-        [HUST_PARAM_OPT] = "opt",     [HUST_PARAM_PEER] = "peer",     [HUST_PARAM_HOST] = "host",
-        [HUST_PARAM_METHOD] = "method", [HUST_PARAM_OFFSET] = "offset",
-        [HUST_PARAM_SIZE] = "size",   [HUST_PARAM_CURSOR] = "cursor", [HUST_PARAM_START] = "start",
-        [HUST_PARAM_END] = "end",     [HUST_PARAM_NOVAL] = "noval",   [HUST_PARAM_ASYNC] = "async",
-        [HUST_PARAM_DESC] = "desc",   [HUST_PARAM_MIN] = "min",       [HUST_PARAM_MAX] = "max",
-        [HUST_PARAM_FILE] = "file",
+        [HUST_PARAM_KEY] = "key",       [HUST_PARAM_VAL] = "val",   [HUST_PARAM_TB] = "tb",
+        [HUST_PARAM_TTL] = "ttl",       [HUST_PARAM_VER] = "ver",   [HUST_PARAM_SCORE] = "score",
+        [HUST_PARAM_OPT] = "opt",       [HUST_PARAM_PEER] = "peer", [HUST_PARAM_HOST] = "host",
+        [HUST_PARAM_METHOD] = "method",
+        [HUST_PARAM_OFFSET] = "offset", [HUST_PARAM_SIZE] = "size", [HUST_PARAM_CURSOR] = "cursor",
+        [HUST_PARAM_START] = "start",   [HUST_PARAM_END] = "end",   [HUST_PARAM_NOVAL] = "noval",
+        [HUST_PARAM_ASYNC] = "async",   [HUST_PARAM_DESC] = "desc", [HUST_PARAM_MIN] = "min",
+        [HUST_PARAM_MAX] = "max",       [HUST_PARAM_FILE] = "file",
     };
     assert((unsigned)id < HUST_PARAM_COUNT);
     assert(texts[id] != NULL);

@@ -35,6 +35,7 @@ static void result_describe(const hust_side_t *side, hust_result_t *result)
 
 void hust_read(const hust_stored_t *held, const hust_op_t *op, hust_result_t *result)
 {
+    assert(op->code == HUST_OP_GET);
     *result = (hust_result_t){.status = 404, .flags = held_flags(held)};
     if (held->record.side_count == 0) {
         return;
@@ -89,6 +90,7 @@ static uint64_t version_after(uint64_t version)
 static void refuse(hust_applied_t *out, unsigned status, unsigned flags, uint64_t version)
 {
     assert(!out->changed);
+    assert(!out->hint_added);
     out->result.status = status;
     out->result.flags |= flags;
     out->result.version = version;
@@ -127,6 +129,7 @@ static bool take_stamp(const hust_apply_env_t *env, const hust_stored_t *held, c
         if (hust_stamp_compare(*stamp, before) <= 0) {
             *stamp = hust_stamp_successor(before, env->clock->writer);
         }
+        assert(hust_stamp_compare(*stamp, before) > 0);
         return true;
     }
     *stamp = op->stamp;
@@ -140,6 +143,8 @@ static void hint_write(const hust_stored_t *held, hust_stamp_t stamp, bool has_t
 {
     hust_hint_t *hint = &out->next.hint;
     hust_stamp_t before = hust_record_stamp(&held->record);
+    assert(!hust_stamp_is_none(stamp));
+    assert(held->hint.present || !held->hint.has_target);
     bool follows_solo = held->hint.present && !hust_stamp_is_none(held->hint.solo) &&
                         hust_stamp_compare(held->hint.solo, before) == 0;
     bool took_effect = hust_stamp_compare(stamp, before) > 0;
@@ -184,6 +189,8 @@ static void result_of_write(const hust_stored_t *held, hust_applied_t *out)
 
 static void replace_record(hust_applied_t *out, const hust_side_t *side)
 {
+    assert(side->deleted == (side->version == 0));
+    assert(hust_stamp_compare(side->stamp, hust_record_stamp(&out->next.record)) > 0);
     out->next.record = (hust_record_t){.side_count = 1, .sides = {*side}};
     out->next.hint.own = NO_STAMP;
     out->changed = true;
@@ -233,6 +240,7 @@ static void delete_content(const hust_apply_env_t *env, const hust_stored_t *hel
 static bool incremented(const hust_stored_t *held, const hust_op_t *op, hust_applied_t *out,
                         hust_slice_t *value)
 {
+    assert((op->flags & HUST_OPF_HAS_DELTA) != 0);
     int64_t number = 0;
     const hust_side_t *live = live_side(held, op);
     bool ok = live == NULL || hust_parse_i64(live->value, &number);
@@ -308,6 +316,7 @@ static bool makes_conflict(const hust_stored_t *held, const hust_op_t *op, const
 static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 {
     bool a_newer = hust_stamp_compare(a->stamp, b->stamp) > 0;
+    assert(hust_stamp_compare(a->stamp, b->stamp) != 0);
     return (hust_record_t){.side_count = 2,
                            .sides = {a_newer ? *a : *b, a_newer ? *b : *a}};
 }
@@ -315,6 +324,7 @@ static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 static void apply_merge(const hust_apply_env_t *env, const hust_stored_t *held, const hust_op_t *op,
                         hust_applied_t *out)
 {
+    assert(op->code == HUST_OP_MERGE);
     hust_record_t in;
     if (hust_record_decode(op->value, &in) != HUST_OK) {
         refuse(out, 400, 0, live_version(held, op));
@@ -361,6 +371,7 @@ static void apply_hint(const hust_stored_t *held, const hust_op_t *op, hust_appl
         hint->base = follows_solo ? hint->base : base;
         hint->solo = stamp;
     }
+    assert((op->flags & HUST_OPF_HAS_TARGET) != 0);
     hint->present = true;
     hint->has_target = true;
     hint->gen = held->hint.gen + 1;
@@ -419,6 +430,9 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
         break;
     }
     assert(out->result.status != 0);
+    assert(out->changed || (!out->hint_added && !out->hint_dropped));
+    assert(out->next.record.side_count >= held->record.side_count ||
+           out->next.record.side_count == 1); /* nothing is ever forgotten here */
 }
 
 void hust_result_abridge(hust_result_t *result)

@@ -29,8 +29,7 @@ hust_error_t hust_cursor_decode(hust_cursor_kind_t kind, hust_slice_t text, hust
         text.len > 1 + (HUST_CURSOR_BYTES_MAX + 2) / 3 * 4) {
         return HUST_ERR_MALFORMED;
     }
-    hust_error_t err =
-        hust_base64_decode_query(hust_slice_of(text.data + 1, text.len - 1), out);
+    hust_error_t err = hust_base64_decode_query(hust_slice_of(text.data + 1, text.len - 1), out);
     assert(err != HUST_OK || out->len > 0);
     return err;
 }

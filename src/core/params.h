@@ -68,7 +68,10 @@ unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *reques
 /* True if a body of this request stands for a parameter (so the shell must read it). */
 bool hust_call_takes_body(const hust_call_t *call, unsigned method);
 
-/* Conditions that came as headers, raw; empty slices where there was none. */
+/*
+ * Conditions that came as headers, raw; data NULL where there was none. One that is there and empty
+ * is malformed: whoever sent it meant a condition.
+ */
 typedef struct {
     hust_slice_t if_match;
     hust_slice_t if_none_match;

@@ -77,7 +77,7 @@ typedef struct hust_ha_op_s hust_ha_op_t;
 typedef struct hust_ha_stream_s hust_ha_stream_t;
 typedef struct hust_ha_transaction_s hust_ha_transaction_t;
 
-/* A node in shared memory. All workers, and those of the next configuration, use it without lock. */
+/* A node in shared memory, used by all workers without a lock, also after a reload. */
 typedef struct hust_ha_health_s {
     struct hust_ha_health_s *next; /* list of all; changed by the master process only */
     ngx_atomic_t down;
@@ -86,7 +86,8 @@ typedef struct hust_ha_health_s {
     ngx_atomic_t failures[HUST_HA_CAUSE_COUNT];
     /* A write has missed this node: until then it is behind, whatever its partners say. */
     ngx_atomic_t behind_until_ms;
-    ngx_atomic_t refresh_at_ms; /* when a worker asks the partners what they say; 0: nobody need */
+    ngx_atomic_t heard_at_ms; /* when it last said what hints it holds; 0: never, nothing is known */
+    ngx_atomic_t ask_at_ms;   /* from which a worker may claim to ask a node that has been silent */
     /* Hashes of the addresses that this node holds hints for; 0: a free place. */
     ngx_atomic_t backlog_count;
     ngx_atomic_t backlogs[HUST_BATCH_BACKLOGS_MAX];
@@ -201,7 +202,7 @@ struct hust_ha_worker_s {
     hust_ha_peer_t *peers;
     ngx_queue_t dirty;     /* peers that have something to send */
     ngx_event_t flush;     /* posted: at the end of this turn of the event loop */
-    ngx_event_t probe;     /* timer while a node is down */
+    ngx_event_t probe;     /* timer: nodes that are down, and those that have been silent */
     ngx_queue_t free_ops;
 };
 
@@ -221,6 +222,7 @@ struct hust_ha_transaction_s {
     hust_coord_t coord;
     hust_ha_op_t *ops[2]; /* under way, by master */
     ngx_event_t timer;
+    unsigned begun : 1; /* the coordinator is at work */
     ngx_uint_t restarts;
     hust_ha_stream_t *stream; /* or NULL */
 };
@@ -379,10 +381,17 @@ void hust_ha_health_missed(hust_ha_peer_t *peer);
 /* The end of a probe. */
 void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive);
 
-/* Probe the nodes that need it from now on, until none does. */
-void hust_ha_health_watch(hust_ha_worker_t *worker);
-void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker);
+/* The worker's timer: ask the nodes that are down, and those that have not been heard lately. */
 void hust_ha_health_probe_handler(ngx_event_t *event);
+
+/*
+ * True as soon as the node has said once what hints it holds, or cannot be asked. Before that nobody
+ * knows whether its partner is catching up.
+ */
+static inline bool hust_ha_health_is_known(const hust_ha_peer_t *peer)
+{
+    return peer->health->heard_at_ms != 0 || peer->health->down != 0;
+}
 
 /* Never 0: stands for an address in the list of backlogs. */
 uint64_t hust_ha_health_hash(hust_slice_t address);

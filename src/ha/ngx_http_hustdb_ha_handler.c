@@ -126,9 +126,13 @@ static ngx_int_t take_body(hust_ha_transaction_t *transaction)
 
 /* ---- the parameters ---- */
 
+/* NULL data: there is none. One that is there and empty is malformed, and told apart by its data. */
 static hust_slice_t header_value(const ngx_table_elt_t *header)
 {
-    return header == NULL ? (hust_slice_t){NULL, 0} : hust_ha_slice(header->value);
+    if (header == NULL) {
+        return hust_slice_of(NULL, 0);
+    }
+    return hust_ha_slice(header->value);
 }
 
 /* Make the operation. Returns 0, or the status of a refusal with its message. */
@@ -150,8 +154,8 @@ static unsigned make_op(hust_ha_transaction_t *transaction, char message[HUST_ME
         request.body_bytes = transaction->body.len;
         request.body = transaction->body;
     }
-    unsigned status = hust_params_parse(transaction->call, &request, &limits,
-                                        &transaction->scratch, &transaction->params, message);
+    unsigned status = hust_params_parse(transaction->call, &request, &limits, &transaction->scratch,
+                                        &transaction->params, message);
     if (status != 0) {
         return status;
     }
@@ -195,8 +199,7 @@ static ngx_int_t start(ngx_http_request_t *r, const hust_call_t *call, unsigned 
      * client goes away while its body is being discarded.
      */
     bool may_have_body = (method & (HUST_METHOD_GET | HUST_METHOD_HEAD)) == 0;
-    if (hust_call_takes_body(call, method) ||
-        (call->class_ == HUST_CLASS_WRITE && may_have_body)) {
+    if (hust_call_takes_body(call, method) || (call->class_ == HUST_CLASS_WRITE && may_have_body)) {
         r->request_body_in_single_buf = 1;
         ngx_int_t rc = ngx_http_read_client_request_body(r, body_handler);
         return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;

@@ -5,8 +5,10 @@
  * reload forgets nothing. A node that is down is asked again in the background, by whichever worker
  * claims the probe first, with pauses that grow.
  *
- * A node is catching up while its partner reports old hints for it. Young ones are not reported (most
- * are writes on their way), so the time until a missed write's hint is old is bridged here.
+ * A node is catching up while its partner reports old hints for it. Every reply reports them, and a
+ * node from which no worker has heard for a while is asked, so that an HA that was not there during
+ * an outage, or has no traffic, learns of it too. Young hints are not reported (most are writes on
+ * their way), so the time until a missed write's hint is old is bridged here.
  */
 #include "ngx_http_hustdb_ha.h"
 
@@ -15,8 +17,9 @@ enum {
     PROBE_TICK_MS = 100,
     PROBE_PAUSE_MIN_MS = 100,
     PROBE_PAUSE_MAX_MS = 1000,
+    SILENCE_MS = 700, /* with the tick and the answer's way, less than a second */
     HINT_OLD_MS = 3200, /* by then a node reports a hint, if it still has it */
-    BEHIND_MS = HINT_OLD_MS + 500,
+    BEHIND_MS = HINT_OLD_MS + 1000,
 };
 
 static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data);
@@ -35,8 +38,7 @@ static const cause_t causes[HUST_HA_CAUSE_COUNT] = {
 ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
 {
     ngx_str_t name = ngx_string("hustdb_ha");
-    ngx_shm_zone_t *zone =
-        ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
+    ngx_shm_zone_t *zone = ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
     if (zone == NULL) {
         return NGX_ERROR;
     }
@@ -149,9 +151,18 @@ static void add_backlog(hust_ha_health_t *health, uint64_t address_hash)
     }
 }
 
-void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *head)
+/* Shared by all workers, so it is not written more often than needed. */
+static void note_heard(hust_ha_health_t *health)
 {
-    hust_ha_health_t *health = peer->health;
+    ngx_msec_t now = ngx_current_msec == 0 ? 1 : ngx_current_msec;
+    if (health->heard_at_ms == 0 || now - health->heard_at_ms >= PROBE_TICK_MS) {
+        health->heard_at_ms = now;
+    }
+}
+
+/* Take over what is reported: targets that are not any more go, new ones come. */
+static void see_backlogs(hust_ha_health_t *health, const hust_batch_reply_head_t *head)
+{
     if (head->backlog_count == 0 && health->backlog_count == 0) {
         return;
     }
@@ -169,15 +180,30 @@ void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *hea
     }
 }
 
+void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *head)
+{
+    see_backlogs(peer->health, head);
+    note_heard(peer->health);
+}
+
 void hust_ha_health_missed(hust_ha_peer_t *peer)
 {
     hust_ha_health_t *health = peer->health;
     ngx_atomic_uint_t behind_until = ngx_current_msec + BEHIND_MS;
     if (behind_until != health->behind_until_ms) {
         health->behind_until_ms = behind_until;
-        health->refresh_at_ms = ngx_current_msec + HINT_OLD_MS;
     }
-    hust_ha_health_watch(peer->worker);
+}
+
+/* False if it was down already. */
+static bool mark_down(hust_ha_health_t *health)
+{
+    /* Before `down`, so that nobody claims a probe with the times of the last outage. */
+    if (health->down == 0) {
+        health->probe_failures = 0;
+        health->probe_at_ms = ngx_current_msec + PROBE_PAUSE_MIN_MS;
+    }
+    return ngx_atomic_cmp_set(&health->down, 0, 1);
 }
 
 void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_t err)
@@ -190,24 +216,19 @@ void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_
                       causes[cause].word);
         return;
     }
-    /* Before `down`, so that nobody claims a probe with the times of the last outage. */
-    if (health->down == 0) {
-        health->probe_failures = 0;
-        health->probe_at_ms = ngx_current_msec + PROBE_PAUSE_MIN_MS;
-    }
-    if (ngx_atomic_cmp_set(&health->down, 0, 1)) {
+    if (mark_down(health)) {
         ngx_log_error(NGX_LOG_ERR, log, err, "hustdb node %s is down: %s", health->address,
                       causes[cause].word);
     } else {
         ngx_log_error(NGX_LOG_INFO, log, err, "hustdb node %s: %s", health->address,
                       causes[cause].word);
     }
-    hust_ha_health_watch(peer->worker);
 }
 
 void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
 {
     hust_ha_health_t *health = peer->health;
+    health->ask_at_ms = 0;
     if (alive) {
         if (ngx_atomic_cmp_set(&health->down, 1, 0)) {
             ngx_log_error(NGX_LOG_WARN, peer->worker->log, 0, "hustdb node %s is up again",
@@ -215,7 +236,12 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
         }
         return;
     }
-    ngx_atomic_uint_t failures = (ngx_atomic_uint_t)ngx_atomic_fetch_add(&health->probe_failures, 1);
+    if (mark_down(health)) {
+        ngx_log_error(NGX_LOG_ERR, peer->worker->log, 0,
+                      "hustdb node %s is down: it does not answer a probe", health->address);
+        return;
+    }
+    ngx_uint_t failures = ngx_atomic_fetch_add(&health->probe_failures, 1);
     ngx_msec_t pause = PROBE_PAUSE_MAX_MS;
     if (failures < 4) {
         pause = ngx_min(PROBE_PAUSE_MAX_MS, (ngx_msec_t)PROBE_PAUSE_MIN_MS << failures);
@@ -250,40 +276,17 @@ static void probe_down(hust_ha_peer_t *peer)
     }
 }
 
-/* A node that missed writes: do the others hold hints for it by now? */
-static void refresh(hust_ha_peer_t *peer)
+/* A node that has been silent: is it this worker's turn to ask what hints it holds? */
+static void ask_silent(hust_ha_peer_t *peer)
 {
-    hust_ha_worker_t *worker = peer->worker;
-    ngx_atomic_uint_t due = peer->health->refresh_at_ms;
-    if (!is_due(due) || !ngx_atomic_cmp_set(&peer->health->refresh_at_ms, due, 0)) {
-        return;
-    }
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        hust_ha_peer_t *other = &worker->peers[i];
-        if (other != peer && !hust_ha_health_is_down(other)) {
-            probe(other);
-        }
-    }
-}
-
-static bool needs_watch(const hust_ha_peer_t *peer)
-{
-    return hust_ha_health_is_down(peer) || peer->health->refresh_at_ms != 0;
-}
-
-void hust_ha_health_watch(hust_ha_worker_t *worker)
-{
-    if (!worker->probe.timer_set && !ngx_exiting) {
-        ngx_add_timer(&worker->probe, PROBE_TICK_MS);
-    }
-}
-
-void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker)
-{
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        if (needs_watch(&worker->peers[i])) {
-            hust_ha_health_watch(worker);
-            return;
+    const hust_ha_main_conf_t *conf = peer->worker->conf;
+    hust_ha_health_t *health = peer->health;
+    ngx_atomic_uint_t due = health->ask_at_ms;
+    bool silent = health->heard_at_ms == 0 || is_due(health->heard_at_ms + SILENCE_MS);
+    if (silent && (due == 0 || is_due(due))) {
+        ngx_msec_t claim_ms = conf->connect_timeout + conf->timeout;
+        if (ngx_atomic_cmp_set(&health->ask_at_ms, due, ngx_current_msec + claim_ms)) {
+            probe(peer);
         }
     }
 }
@@ -291,14 +294,16 @@ void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker)
 void hust_ha_health_probe_handler(ngx_event_t *event)
 {
     hust_ha_worker_t *worker = event->data;
-    for (ngx_uint_t i = 0; i < worker->peer_count && !ngx_exiting; i++) {
+    if (ngx_exiting) {
+        return;
+    }
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
         hust_ha_peer_t *peer = &worker->peers[i];
         if (hust_ha_health_is_down(peer)) {
             probe_down(peer);
-        }
-        if (peer->health->refresh_at_ms != 0) {
-            refresh(peer);
+        } else {
+            ask_silent(peer);
         }
     }
-    hust_ha_health_watch_if_needed(worker);
+    ngx_add_timer(event, PROBE_TICK_MS);
 }

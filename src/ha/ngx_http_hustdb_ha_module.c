@@ -98,7 +98,7 @@ static char *init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_value(main_conf->ttl_maximum, (time_t)HUST_LIMITS_DEFAULT.ttl_max_s);
     if (main_conf->used_in_file != NULL && main_conf->routing == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"hustdb_ha\" needs a routing table: no \"hustdb_ha_table\" in http in %s:%ui",
+                      "\"hustdb_ha\" in %s:%ui needs a \"hustdb_ha_table\" in http",
                       main_conf->used_in_file, main_conf->used_at_line);
         return NGX_CONF_ERROR;
     }

@@ -60,7 +60,7 @@ static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf
     for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
         init_peer(worker, i);
     }
-    hust_ha_health_watch_if_needed(worker); /* whoever watched before may be gone */
+    hust_ha_health_probe_handler(&worker->probe); /* what is not known is asked at once */
     return NGX_OK;
 }
 

@@ -40,8 +40,7 @@ static void batch_free(batch_t *batch)
 /* Only configured peers may be named as the target of a hint. */
 static bool is_allowed(const hust_node_t *node, const hust_op_t *op)
 {
-    return (op->flags & HUST_OPF_HAS_TARGET) == 0 ||
-           hust_config_is_peer(node->config, op->target);
+    return (op->flags & HUST_OPF_HAS_TARGET) == 0 || hust_config_is_peer(node->config, op->target);
 }
 
 static hust_error_t read_ops(batch_t *batch, hust_batch_reader_t *reader)
@@ -85,6 +84,7 @@ static hust_error_t begin_reply(batch_t *batch)
                                     .clock = hust_committer_clock(batch->node->committer)};
     head.backlog_count = hust_hints_backlogs(batch->node->hints, hust_wall_ms(), head.backlogs);
     hust_error_t err = hust_batch_reply_begin(&batch->reply, &head);
+    assert(err != HUST_OK || batch->reply.len > 0);
     batch->head_bytes = batch->reply.len;
     return err;
 }
@@ -102,6 +102,7 @@ static void add_result(batch_t *batch, const hust_result_t *result)
 static void add_refused(batch_t *batch, unsigned until)
 {
     const hust_result_t refused = {.status = 403};
+    assert(until <= batch->count);
     while (batch->answered < until) {
         add_result(batch, &refused);
     }
@@ -116,8 +117,8 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
     add_refused(batch, batch->places[index]);
     /* Whole values, as long as the reply does not outgrow what a request may be. */
     size_t bytes_max = batch->node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES;
-    bool whole = (op->flags & HUST_OPF_WHOLE) != 0 &&
-                 batch->reply.len + sent.value.len <= bytes_max;
+    bool whole =
+        (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
     if (op->code == HUST_OP_GET && !whole) {
         hust_result_abridge(&sent);
     }
@@ -128,6 +129,7 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
 static void fail_all(batch_t *batch, unsigned status)
 {
     const hust_result_t failed = {.status = status};
+    assert(status >= 500 && batch->reply.len >= batch->head_bytes);
     batch->reply.len = batch->head_bytes;
     batch->answered = 0;
     for (unsigned i = 0; i < batch->accepted; i++) {
@@ -139,6 +141,7 @@ static void fail_all(batch_t *batch, unsigned status)
 static void answer(batch_t *batch)
 {
     add_refused(batch, batch->count);
+    assert(batch->answered == batch->count);
     hust_answer_buf(batch->request, "application/octet-stream", &batch->reply, batch->err);
     batch_free(batch);
 }
@@ -157,6 +160,7 @@ static void run_reads(batch_t *batch)
 {
     hust_node_t *node = batch->node;
     size_t count = batch->accepted;
+    assert(count > 0 && !batch->has_write);
     hust_pinned_t *pinned = malloc(count * sizeof(*pinned));
     hust_result_t *results = malloc(count * sizeof(*results));
     hust_error_t err = HUST_ERR_NOMEM;
@@ -188,6 +192,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 
 static void submit(batch_t *batch)
 {
+    assert(batch->accepted > 0 && batch->has_write);
     batch->job = (hust_job_t){.ops = batch->ops,
                               .op_count = batch->accepted,
                               .bytes = hust_http_body(batch->request).len,

@@ -200,8 +200,7 @@ static hust_error_t take_cursor(list_t *list)
     if ((list->params.given & 1u << HUST_PARAM_CURSOR) == 0) {
         return HUST_OK;
     }
-    hust_error_t err =
-        hust_cursor_decode(list->listing.kind, list->params.cursor, &list->position);
+    hust_error_t err = hust_cursor_decode(list->listing.kind, list->params.cursor, &list->position);
     list->listing.has_position = err == HUST_OK;
     list->listing.position = hust_buf_slice(&list->position);
     return err;
@@ -260,8 +259,8 @@ void hust_handle_listing(hust_node_t *node, hust_http_request_t *request, const 
     list->node = node;
     list->request = request;
     list->call = call;
-    unsigned status = hust_handler_params(node, request, call, &list->scratch, &list->params,
-                                          list->message);
+    unsigned status =
+        hust_handler_params(node, request, call, &list->scratch, &list->params, list->message);
     if (status != 0) {
         refuse(list, status, list->message);
         return;

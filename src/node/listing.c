@@ -73,8 +73,7 @@ static hust_error_t put_item(const hust_walk_t *walk, const hust_item_t *item)
         err = put_number(out, ",\"ver\":", item->version);
     }
     if (err == HUST_OK) {
-        err = put_number(out, ",\"ttl\":",
-                         seconds_left(item->expire_at_ms, walk->listing->now_ms));
+        err = put_number(out, ",\"ttl\":", seconds_left(item->expire_at_ms, walk->listing->now_ms));
     }
     return err == HUST_OK ? put_text(out, "}") : err;
 }

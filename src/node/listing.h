@@ -25,17 +25,17 @@ enum {
 /* What to list. The slices are borrowed. */
 typedef struct {
     hust_cursor_kind_t kind;
-    hust_type_t type;      /* of the table; not for HUST_CURSOR_FILE */
-    hust_slice_t tb;       /* the same */
-    unsigned start, end;   /* buckets start <= b < end */
-    int64_t min, max;      /* scores of a sorted set, both included */
-    uint64_t offset;       /* live elements to pass over; 0 with a position */
+    hust_type_t type;    /* of the table; not for HUST_CURSOR_FILE */
+    hust_slice_t tb;     /* the same */
+    unsigned start, end; /* buckets start <= b < end */
+    int64_t min, max;    /* scores of a sorted set, both included */
+    uint64_t offset;     /* live elements to pass over; 0 with a position */
     bool has_position;
     hust_slice_t position; /* of a cursor */
     unsigned size;
     bool with_values;
-    uint64_t now_ms;       /* what has expired by then is not there */
-    bool swept;            /* a sorted set: what has expired has been swept, as far as it can be */
+    uint64_t now_ms; /* what has expired by then is not there */
+    bool swept;      /* a sorted set: what has expired has been swept, as far as it can be */
 } hust_listing_t;
 
 /* Owned by the caller, who frees both buffers. */

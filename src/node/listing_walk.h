@@ -23,7 +23,7 @@ typedef struct {
     hust_slice_t tb; /* empty unless it is to be told, together with `type` */
     hust_type_t type;
     bool has_value;
-    bool is_score;   /* the value is `score`, not `value` */
+    bool is_score; /* the value is `score`, not `value` */
     hust_slice_t value;
     int64_t score;
     uint64_t version;

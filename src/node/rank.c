@@ -14,8 +14,8 @@ typedef struct {
     unsigned level;
     bool is_root;
     hust_rank_count_t stored;
-    int64_t added;   /* entries, since then */
-    size_t tb_len;   /* of the key */
+    int64_t added; /* entries, since then */
+    size_t tb_len; /* of the key */
     size_t key_len;
     uint8_t key[];
 } row_t;
@@ -141,7 +141,7 @@ hust_error_t hust_rank_change(hust_rank_t *rank, const hust_element_t *element,
     const hust_side_t *new = indexed_side(after);
     int64_t old_score = old == NULL ? 0 : hust_rank_score_in(old->value);
     int64_t new_score = new == NULL ? 0 : hust_rank_score_in(new->value);
-    bool stays = old != NULL && new != NULL && old_score == new_score;
+    bool stays = old != NULL && new != NULL &&old_score == new_score;
     hust_error_t err = HUST_OK;
     assert(element->type == HUST_TYPE_ZSET);
     if (rank->scan == NULL) {
@@ -195,7 +195,8 @@ void hust_rank_forget(hust_rank_t *rank)
 {
     row_t *row;
     row_t *next;
-    HASH_ITER(hh, rank->rows, row, next) {
+    HASH_ITER(hh, rank->rows, row, next)
+    {
         HASH_DEL(rank->rows, row);
         free(row);
     }

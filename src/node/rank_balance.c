@@ -23,7 +23,7 @@ typedef struct {
     unsigned height; /* the root's level */
     row_t row;
     row_t parent;
-    row_t left;  /* neighbours under the same parent */
+    row_t left; /* neighbours under the same parent */
     row_t right;
     hust_buf_t scratch;
 } mend_t;

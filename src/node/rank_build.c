@@ -100,9 +100,7 @@ static hust_error_t set_format(build_t *build)
 
 hust_error_t hust_rank_build(hust_store_t *store)
 {
-    build_t build = {.store = store,
-                     .rank = hust_rank_new(store),
-                     .write = hust_write_new(store)};
+    build_t build = {.store = store, .rank = hust_rank_new(store), .write = hust_write_new(store)};
     hust_error_t err =
         build.rank == NULL || build.write == NULL ? HUST_ERR_NOMEM : clear_rows(&build);
     hust_log(HUST_LOG_INFO, "store: of an earlier release, bringing it up to date");

@@ -93,8 +93,8 @@ static hust_error_t keep(hust_buf_t *position, hust_slice_t found)
  * their first; `*rank` becomes its rank among that child's own. `position` becomes the child's,
  * except that the first child begins where its parent does.
  */
-static hust_error_t step_by_rank(hust_scan_t *scan, hust_slice_t tb, unsigned level,
-                                 uint64_t *rank, hust_buf_t *position)
+static hust_error_t step_by_rank(hust_scan_t *scan, hust_slice_t tb, unsigned level, uint64_t *rank,
+                                 hust_buf_t *position)
 {
     bool first = true;
     hust_rank_count_t count;

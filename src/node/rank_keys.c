@@ -54,8 +54,8 @@ hust_error_t hust_rank_position_parse(hust_slice_t position, int64_t *score, hus
         return HUST_ERR_MALFORMED;
     }
     *score = hust_rank_score_of(position.data);
-    *member = hust_slice_of(position.data + HUST_RANK_SCORE_BYTES,
-                            position.len - HUST_RANK_SCORE_BYTES);
+    *member =
+        hust_slice_of(position.data + HUST_RANK_SCORE_BYTES, position.len - HUST_RANK_SCORE_BYTES);
     return HUST_OK;
 }
 

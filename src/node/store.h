@@ -122,8 +122,8 @@ hust_scan_t *hust_scan_begin(hust_store_t *store, hust_cf_t cf);
 /* The same in a snapshot, which must outlive the walk. */
 hust_scan_t *hust_scan_begin_at(const hust_snapshot_t *snapshot, hust_cf_t cf);
 void hust_scan_end(hust_scan_t *scan);
-void hust_scan_seek(hust_scan_t *scan, hust_slice_t key);      /* first key >= `key` */
-void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key); /* last key <= `key` */
+void hust_scan_seek(hust_scan_t *scan, hust_slice_t key);        /* first key >= `key` */
+void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key);   /* last key <= `key` */
 void hust_scan_seek_before(hust_scan_t *scan, hust_slice_t key); /* last key < `key` */
 void hust_scan_next(hust_scan_t *scan);
 void hust_scan_previous(hust_scan_t *scan);

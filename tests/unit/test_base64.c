@@ -51,8 +51,8 @@ static void test_every_length_and_byte_comes_back(void **state)
 static void test_what_is_no_text(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"A", "AAAAA", "AB", "AAB", "AA=", "AA==", "+AAA", "/AAA",
-                                        "A A", "AAA\n", "AAAA\x80", "Zh", "Zm9"};
+    static const char *const wrong[] = {"A",    "AAAAA", "AB",    "AAB",      "AA=", "AA==", "+AAA",
+                                        "/AAA", "A A",   "AAA\n", "AAAA\x80", "Zh",  "Zm9"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         hust_buf_t out = {0};
         assert_int_equal(hust_buf_append(&out, "x", 1), HUST_OK);

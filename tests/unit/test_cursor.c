@@ -90,8 +90,10 @@ static void test_the_longest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shortest_separators), cmocka_unit_test(test_separators_separate),
-        cmocka_unit_test(test_text),                cmocka_unit_test(test_outside_input),
+        cmocka_unit_test(test_shortest_separators),
+        cmocka_unit_test(test_separators_separate),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_outside_input),
         cmocka_unit_test(test_the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,22 +4,20 @@
 
 #include "core/params.h"
 #include "core/wire.h"
-#include "node/keys.h"
+#include "fixture.h"
 #include "node/rank.h"
 #include "node/rank_balance.h"
 #include "node/rank_build.h"
 #include "node/rank_find.h"
-#include "store_fixture.h"
 #include "support.h"
-#include "unit.h"
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
 static void test_scores_order_as_their_bytes(void **state)
 {
     (void)state;
-    static const int64_t scores[] = {INT64_MIN, INT64_MIN + 1, -256, -255, -1, 0, 1, 255, 256,
-                                     INT64_MAX - 1, INT64_MAX};
+    static const int64_t scores[] = {INT64_MIN, INT64_MIN + 1, -256, -255,          -1,       0,
+                                     1,         255,           256,  INT64_MAX - 1, INT64_MAX};
     uint8_t before[HUST_RANK_SCORE_BYTES];
     uint8_t after[HUST_RANK_SCORE_BYTES];
     for (size_t i = 0; i < sizeof(scores) / sizeof(scores[0]); i++) {
@@ -94,7 +92,7 @@ typedef struct {
 } member_t;
 
 typedef struct {
-    store_fixture_t *store;
+    fixture_t *store;
     hust_rank_t *rank;
     hust_write_t *write;
     hust_slice_t tb;
@@ -287,9 +285,9 @@ static unsigned check_model(model_t *model, size_t step)
     }
     assert_int_equal(hust_rank_seek(scan, model->tb, model->count, &found), HUST_OK);
     assert_false(found);
-    assert_int_equal(hust_rank_below(scan, model->tb, BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
-                                     &below),
-                     HUST_OK);
+    assert_int_equal(
+        hust_rank_below(scan, model->tb, BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff"), &below),
+        HUST_OK);
     assert_int_equal(below, model->count);
     hust_scan_end(scan);
     return check_tree(model->store->store, model->tb, model->count);
@@ -297,7 +295,7 @@ static unsigned check_model(model_t *model, size_t step)
 
 /* ---- the tests ------------------------------------------------------------------------------ */
 
-static model_t *model_new(store_fixture_t *store)
+static model_t *model_new(fixture_t *store)
 {
     model_t *model = calloc(1, sizeof(*model));
     *model = (model_t){.store = store, .tb = hust_slice_str("set"), .random = 20240601};
@@ -491,14 +489,14 @@ static void test_tables_are_apart(void **state)
         check_model(model, 1);
     }
     for (unsigned i = 0; i < 4; i++) {
-        check_tree((*(store_fixture_t **)state)->store, hust_slice_str(names[i]), 300 + i);
+        check_tree((*(fixture_t **)state)->store, hust_slice_str(names[i]), 300 + i);
     }
     model_free(model);
 }
 
 /* ---- a store of the format before ----------------------------------------------------------- */
 
-static void put_member(store_fixture_t *store, hust_write_t *write, unsigned number, bool deleted)
+static void put_member(hust_write_t *write, unsigned number, bool deleted)
 {
     char name[MEMBER_BYTES_MAX];
     char text[24];
@@ -515,16 +513,15 @@ static void put_member(store_fixture_t *store, hust_write_t *write, unsigned num
     hust_write_put(write, HUST_CF_DATA, hust_slice_of(data_key, hust_data_key(&element, data_key)),
                    hust_buf_slice(&bytes));
     hust_buf_free(&bytes);
-    (void)store;
 }
 
 static void test_a_store_without_order_gets_one(void **state)
 {
-    store_fixture_t *store = *state;
+    fixture_t *store = *state;
     uint8_t format[4];
     hust_write_t *write = hust_write_new(store->store);
     for (unsigned i = 0; i < 5000; i++) {
-        put_member(store, write, i, i % 10 == 0);
+        put_member(write, i, i % 10 == 0);
     }
     hust_put_u32(format, HUST_STORE_FORMAT_UNRANKED);
     hust_write_put(write, HUST_CF_META, hust_slice_str("format"), hust_slice_of(format, 4));
@@ -532,28 +529,16 @@ static void test_a_store_without_order_gets_one(void **state)
     hust_write_put(write, HUST_CF_RANK, BYTES("old\0\xfe"), BYTES("0123456789abcdef"));
     assert_int_equal(hust_store_commit(store->store, write), 0);
     hust_write_free(write);
-    store_fixture_reopen(store);
+    fixture_restart(store);
     assert_int_equal(hust_store_format(store->store), HUST_STORE_FORMAT_UNRANKED);
     assert_int_equal(hust_rank_build(store->store), HUST_OK);
     assert_true(check_tree(store->store, hust_slice_str("old"), 4500) >= 2);
-    store_fixture_reopen(store);
+    fixture_restart(store);
     assert_int_equal(hust_store_format(store->store), HUST_STORE_FORMAT);
     check_tree(store->store, hust_slice_str("old"), 4500);
 }
 
-static int set_up(void **state)
-{
-    *state = store_fixture_new();
-    return *state == NULL;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    return 0;
-}
-
-#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
 {
