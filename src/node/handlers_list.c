@@ -92,6 +92,7 @@ static void answer_page(list_t *list, hust_page_t *page)
 {
     hust_http_answer_t answer;
     size_t body_bytes = page->body.len;
+    assert(body_bytes >= 2); /* [] */
     hust_error_t err = join_cursor(page);
     if (err != HUST_OK) {
         hust_page_free(page);
@@ -164,6 +165,7 @@ static unsigned smaller(unsigned a, unsigned b)
 /* Part `file` of the node is a range of buckets, within which start and end count. */
 static void cut_to_file(hust_listing_t *listing, unsigned file)
 {
+    assert(file < HUST_FILE_COUNT);
     listing->start = larger(listing->start, file * HUST_BUCKET_COUNT / HUST_FILE_COUNT);
     listing->end = smaller(listing->end, (file + 1) * HUST_BUCKET_COUNT / HUST_FILE_COUNT);
 }
@@ -203,6 +205,7 @@ static hust_error_t take_cursor(list_t *list)
     hust_error_t err = hust_cursor_decode(list->listing.kind, list->params.cursor, &list->position);
     list->listing.has_position = err == HUST_OK;
     list->listing.position = hust_buf_slice(&list->position);
+    assert(err != HUST_OK || list->listing.offset == 0);
     return err;
 }
 

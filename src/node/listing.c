@@ -33,6 +33,7 @@ static hust_error_t put_base64(hust_buf_t *out, const char *lead, hust_slice_t b
 static hust_error_t put_table(hust_buf_t *out, const hust_item_t *item)
 {
     const char type[] = {(char)item->type, '"', '\0'};
+    assert(hust_tb_valid(item->tb) && hust_type_valid((int)item->type));
     hust_error_t err = put_text(out, ",\"tb\":\"");
     err = err == HUST_OK ? hust_buf_append_slice(out, item->tb) : err; /* needs no escape */
     err = err == HUST_OK ? put_text(out, "\",\"ty\":\"") : err;
@@ -42,6 +43,7 @@ static hust_error_t put_table(hust_buf_t *out, const hust_item_t *item)
 static hust_error_t put_value(hust_buf_t *out, const hust_item_t *item)
 {
     char score[24];
+    assert(item->is_score == (item->type == HUST_TYPE_ZSET));
     if (!item->is_score) {
         return put_base64(out, ",\"val\":\"", item->value);
     }
@@ -102,6 +104,7 @@ hust_error_t hust_walk_take(hust_walk_t *walk, const hust_item_t *item)
     hust_page_t *page = walk->page;
     hust_error_t err = HUST_OK;
     assert(!walk->full);
+    assert(item->position.len > 0 && item->key.len > 0);
     if (walk->skip > 0) {
         walk->skip--;
         return HUST_OK;
@@ -112,6 +115,7 @@ hust_error_t hust_walk_take(hust_walk_t *walk, const hust_item_t *item)
     if (err != HUST_OK || walk->full) {
         return err;
     }
+    assert(page->cursor.len == 0);
     if (page->body.len >= HUST_PAGE_BYTES_REFUSED) {
         return HUST_ERR_LIMIT;
     }
@@ -186,6 +190,7 @@ hust_error_t hust_listing_page(hust_store_t *store, const hust_listing_t *listin
 {
     hust_walk_t walk = {.listing = listing, .page = page, .skip = listing->offset};
     assert(!listing->has_position || listing->offset == 0);
+    assert(listing->start <= HUST_BUCKET_COUNT && listing->end <= HUST_BUCKET_COUNT);
     *page = (hust_page_t){0};
     *outcome = HUST_LISTING_DONE;
     hust_snapshot_t *snapshot = hust_snapshot_take(store);

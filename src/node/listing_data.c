@@ -28,6 +28,7 @@ static hust_error_t malformed(void)
 /* The element on which the walk stands, if it is live. */
 static hust_error_t take_row(hust_walk_t *walk, const hust_scan_t *scan, size_t base_bytes)
 {
+    assert(!walk->full);
     const hust_listing_t *listing = walk->listing;
     hust_slice_t data_key = hust_scan_key(scan);
     hust_element_t element;
@@ -102,6 +103,7 @@ static size_t base_prefix(const hust_listing_t *listing, uint8_t out[HUST_TABLE_
     }
     /* An expiry key by table goes on, after its letter, as a data key begins. */
     size_t len = hust_table_expiry_prefix(listing->type, listing->tb, expiry) - 1;
+    assert(len <= HUST_TABLE_PREFIX_BYTES_MAX);
     memcpy(out, expiry + 1, len);
     return len;
 }
@@ -113,6 +115,7 @@ hust_error_t hust_walk_data(hust_walk_t *walk, hust_scan_t *scan)
     size_t base_bytes = base_prefix(walk->listing, first);
     hust_slice_t position = walk->listing->position;
     assert(position.len <= HUST_CURSOR_BYTES_MAX);
+    assert(walk->listing->has_position || position.len == 0);
     if (position.len > 0) {
         memcpy(first + base_bytes, position.data, position.len);
     }

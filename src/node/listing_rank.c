@@ -29,6 +29,7 @@ static void make_range(const hust_listing_t *listing, range_t *range)
         return;
     }
     hust_slice_t position = listing->position;
+    assert(position.len >= 1 && position.len <= HUST_CURSOR_BYTES_MAX);
     if (listing->kind == HUST_CURSOR_REVERSE) {
         if (range->end.len == 0 || hust_slice_compare(position, range->end) < 0) {
             range->end = position;
@@ -141,6 +142,7 @@ static hust_error_t begin_backward(hust_walk_t *walk, hust_scan_t *scan, const r
         return err;
     }
     uint64_t rank = count - 1 - walk->skip;
+    assert(rank < count);
     walk->skip = 0;
     err = hust_rank_seek(scan, walk->listing->tb, rank, &found);
     walk->full = !found;
@@ -166,6 +168,7 @@ hust_error_t hust_walk_rank(hust_walk_t *walk, hust_scan_t *scan, bool exact)
     const hust_listing_t *listing = walk->listing;
     unsigned bucket = hust_bucket(listing->tb); /* a sorted set lives whole in it */
     bool by_count = exact && walk->skip > 0;
+    assert(listing->type == HUST_TYPE_ZSET && walk->page->count == 0);
     assert(listing->min <= listing->max);
     if (bucket < listing->start || bucket >= listing->end) {
         return HUST_OK;

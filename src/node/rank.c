@@ -50,6 +50,7 @@ static row_t *add_row(hust_rank_t *rank, hust_slice_t key)
     if (row == NULL) {
         return NULL;
     }
+    assert(key.len >= 3);
     row->key_len = key.len;
     memcpy(row->key, key.data, key.len);
     HASH_ADD_KEYPTR(hh, rank->rows, row->key, row->key_len, row);
@@ -85,6 +86,7 @@ static hust_error_t count_below_root(hust_rank_t *rank, hust_slice_t tb, unsigne
                                      hust_slice_t position, int added)
 {
     row_t like = {.level = level, .tb_len = tb.len};
+    assert(level > 0 && (added == 1 || added == -1));
     bool found;
     hust_error_t err = hust_rank_find_row(rank->scan, tb, level, position, &found);
     if (err != HUST_OK) {
@@ -105,6 +107,7 @@ static hust_error_t count(hust_rank_t *rank, hust_slice_t tb, hust_slice_t posit
         return err;
     }
     if (like.level == 0) {
+        assert(like.stored.entries == 0);
         like.level = 1; /* the first entry makes the root */
     }
     size_t len = hust_rank_prefix(tb, like.level, rank->key);
@@ -126,6 +129,7 @@ static void put_entry(hust_rank_t *rank, hust_slice_t tb, hust_slice_t position,
 {
     uint8_t value[HUST_RANK_VALUE_BYTES];
     const hust_rank_entry_t entry = {.version = side->version, .expire_at_ms = side->expire_at_ms};
+    assert(!side->deleted);
     hust_rank_entry_value(&entry, value);
     size_t len = hust_rank_key(tb, 0, position, rank->key);
     hust_write_put(write, HUST_CF_RANK, hust_slice_of(rank->key, len),
@@ -223,7 +227,7 @@ static bool needs_mending(const row_t *row)
 
 void hust_rank_settle(hust_rank_t *rank)
 {
-    hust_scan_end(rank->scan);
+    hust_scan_end(rank->scan); /* it does not see the write */
     rank->scan = NULL;
     for (const row_t *row = rank->rows; row != NULL; row = row->hh.next) {
         if (!needs_mending(row)) {
@@ -231,6 +235,7 @@ void hust_rank_settle(hust_rank_t *rank)
         }
         hust_slice_t tb = hust_slice_of(row->key, row->tb_len);
         size_t prefix = row->tb_len + 2;
+        assert(row->key_len >= prefix);
         hust_error_t err = hust_rank_balance(
             rank->store, tb, hust_slice_of(row->key + prefix, row->key_len - prefix));
         if (err != HUST_OK) {

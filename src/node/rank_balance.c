@@ -45,6 +45,7 @@ static void mend_free(mend_t *mend)
 static hust_error_t take_row(mend_t *mend, unsigned level, row_t *row)
 {
     hust_slice_t position;
+    assert(level >= 1);
     hust_buf_clear(&row->position);
     row->exists = hust_rank_on_level(mend->scan, mend->tb, level, &position);
     if (!row->exists) {
@@ -73,6 +74,7 @@ static hust_error_t look_before(mend_t *mend, unsigned level, row_t *row)
 {
     uint8_t key[HUST_RANK_KEY_BYTES_MAX];
     hust_slice_t before;
+    assert(row->exists);
     hust_scan_seek_before(mend->scan, make_key(mend, level, hust_buf_slice(&row->position), key));
     row->is_first = !hust_rank_on_level(mend->scan, mend->tb, level, &before);
     return hust_scan_error(mend->scan);
@@ -92,6 +94,7 @@ static void put_row(mend_t *mend, unsigned level, hust_slice_t position,
 static void delete_row(mend_t *mend, unsigned level, hust_slice_t position)
 {
     uint8_t key[HUST_RANK_KEY_BYTES_MAX];
+    assert(level >= 1 && level <= mend->height);
     hust_write_delete(mend->write, HUST_CF_RANK, make_key(mend, level, position, key));
 }
 
@@ -104,6 +107,7 @@ static void put_parent(mend_t *mend, int64_t children_added)
         put_row(mend, mend->level + 1, hust_slice_str(""), &root);
         return;
     }
+    assert(mend->parent.exists);
     mend->parent.count.children += (uint64_t)children_added;
     put_row(mend, mend->level + 1, hust_buf_slice(&mend->parent.position), &mend->parent.count);
 }
@@ -179,6 +183,7 @@ static hust_error_t split_children(mend_t *mend, split_t *split, const row_t *ne
 
 static hust_error_t split(mend_t *mend)
 {
+    assert(mend->row.count.children > HUST_RANK_CHILDREN_MAX);
     row_t next = {0};
     uint64_t pieces =
         (mend->row.count.children + HUST_RANK_CHILDREN_GOOD - 1) / HUST_RANK_CHILDREN_GOOD;
@@ -231,6 +236,7 @@ static hust_error_t find_left(mend_t *mend)
 static hust_error_t find_neighbours(mend_t *mend)
 {
     row_t after = {0};
+    assert(mend->level < mend->height && mend->parent.exists);
     hust_slice_t at = hust_buf_slice(&mend->row.position);
     hust_scan_next(mend->scan);
     hust_error_t err = take_row(mend, mend->level, &mend->right);
@@ -262,6 +268,9 @@ static bool fit_together(const row_t *left, const row_t *right)
  */
 static void join(mend_t *mend, const row_t *left, const row_t *right)
 {
+    assert(left->exists && right->exists);
+    assert(hust_slice_compare(hust_buf_slice(&left->position), hust_buf_slice(&right->position)) <
+           0);
     const row_t *stays = left->is_first ? right : left;
     const row_t *goes = left->is_first ? left : right;
     const hust_rank_count_t sum = {
@@ -342,6 +351,7 @@ static hust_error_t mend_row(mend_t *mend, hust_slice_t position)
 /* The only child of a root becomes the root itself. */
 static hust_error_t raise_child(mend_t *mend)
 {
+    assert(mend->height >= 2);
     unsigned level = mend->height - 1;
     hust_error_t err = find_row(mend, level, hust_slice_str(""), &mend->row);
     if (err == HUST_OK && !mend->row.exists) {

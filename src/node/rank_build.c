@@ -88,6 +88,7 @@ static hust_error_t add_members(build_t *build)
 static hust_error_t set_format(build_t *build)
 {
     uint8_t format[4];
+    assert(hust_write_count(build->write) == 0);
     hust_put_u32(format, HUST_STORE_FORMAT);
     hust_write_put(build->write, HUST_CF_META, hust_slice_str("format"),
                    hust_slice_of(format, sizeof(format)));
@@ -100,6 +101,7 @@ static hust_error_t set_format(build_t *build)
 
 hust_error_t hust_rank_build(hust_store_t *store)
 {
+    assert(hust_store_format(store) == HUST_STORE_FORMAT_UNRANKED);
     build_t build = {.store = store, .rank = hust_rank_new(store), .write = hust_write_new(store)};
     hust_error_t err =
         build.rank == NULL || build.write == NULL ? HUST_ERR_NOMEM : clear_rows(&build);

@@ -51,6 +51,7 @@ hust_error_t hust_rank_root(hust_scan_t *scan, hust_slice_t tb, unsigned *level,
         return contradiction(tb);
     }
     *level = 0xffu - key.data[len];
+    assert(*level >= 1 && *level <= HUST_RANK_LEVELS_MAX);
     return HUST_OK;
 }
 
@@ -96,6 +97,7 @@ static hust_error_t keep(hust_buf_t *position, hust_slice_t found)
 static hust_error_t step_by_rank(hust_scan_t *scan, hust_slice_t tb, unsigned level, uint64_t *rank,
                                  hust_buf_t *position)
 {
+    assert(level >= 1);
     bool first = true;
     hust_rank_count_t count;
     hust_slice_t there;
@@ -155,6 +157,7 @@ hust_error_t hust_rank_seek(hust_scan_t *scan, hust_slice_t tb, uint64_t rank, b
 static hust_error_t step_by_position(hust_scan_t *scan, hust_slice_t tb, unsigned level,
                                      hust_slice_t target, hust_buf_t *position, uint64_t *below)
 {
+    assert(level >= 1);
     bool first = true;
     hust_rank_count_t count = {0};
     hust_slice_t there;
