@@ -435,14 +435,16 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
            out->next.record.side_count == 1); /* nothing is ever forgotten here */
 }
 
-void hust_result_abridge(hust_result_t *result)
+void hust_result_abridge(hust_result_t *result, bool compared)
 {
     if (result->value.len <= HUST_LARGE_BYTES) {
         return;
     }
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(result->value.data, result->value.len));
+    XXH128_canonical_t canonical = {{0}};
     _Static_assert(sizeof(canonical.digest) == HUST_VALUE_HASH_BYTES, "hash size");
+    if (compared) {
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits(result->value.data, result->value.len));
+    }
     memcpy(result->value_hash, canonical.digest, HUST_VALUE_HASH_BYTES);
     result->value_bytes = result->value.len;
     result->value = (hust_slice_t){NULL, 0};

@@ -13,7 +13,8 @@
 #include "ngx_http_hustdb_ha.h"
 
 enum {
-    ZONE_BYTES = 1024 * 1024, /* 2048 nodes at most, so about that; constant, to survive reloads */
+    /* A table, and more nodes than one can have; constant, to survive reloads. */
+    ZONE_BYTES = HUST_HA_TABLE_BYTES_MAX + 15 * 1024 * 1024,
     PROBE_TICK_MS = 100,
     PROBE_PAUSE_MIN_MS = 100,
     PROBE_PAUSE_MAX_MS = 1000,
@@ -47,9 +48,9 @@ ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
     return NGX_OK;
 }
 
-static hust_ha_health_t *find_health(ngx_slab_pool_t *pool, const char *address)
+hust_ha_health_t *hust_ha_health_find(const hust_ha_shared_t *shared, const char *address)
 {
-    for (hust_ha_health_t *health = pool->data; health != NULL; health = health->next) {
+    for (hust_ha_health_t *health = shared->healths; health != NULL; health = health->next) {
         if (ngx_strcmp(health->address, address) == 0) {
             return health;
         }
@@ -57,35 +58,63 @@ static hust_ha_health_t *find_health(ngx_slab_pool_t *pool, const char *address)
     return NULL;
 }
 
-/* The entry of a node, made if there is none. Nodes of former tables stay: there is room. */
-static hust_ha_health_t *get_health(ngx_slab_pool_t *pool, const hust_peer_t *peer)
+/* Enter one node. Nodes of former tables stay: there is room. Under the zone's mutex. */
+static bool enter(hust_ha_main_conf_t *conf, const hust_peer_t *peer, const ngx_addr_t *address)
 {
-    hust_ha_health_t *health = find_health(pool, peer->address);
+    hust_ha_shared_t *shared = conf->shared;
+    hust_ha_health_t *health = hust_ha_health_find(shared, peer->address);
     if (health == NULL) {
-        health = ngx_slab_calloc(pool, sizeof(*health));
-        if (health != NULL) {
-            ngx_memcpy(health->address, peer->address, sizeof(health->address));
-            health->next = pool->data;
-            pool->data = health;
+        health = ngx_slab_calloc_locked(conf->zone, sizeof(*health));
+        if (health == NULL) {
+            return false;
         }
+        ngx_memcpy(health->address, peer->address, sizeof(health->address));
+        health->next = shared->healths;
+        shared->healths = health;
     }
-    return health;
+    ngx_memcpy(&health->sockaddr, address->sockaddr, address->socklen);
+    health->socklen = address->socklen;
+    return true;
+}
+
+ngx_int_t hust_ha_health_enter(hust_ha_main_conf_t *conf, const hust_routing_t *routing,
+                               const ngx_addr_t *addresses)
+{
+    bool entered = true;
+    unsigned count = hust_routing_peer_count(routing);
+    ngx_shmtx_lock(&conf->zone->mutex);
+    for (unsigned i = 0; i < count && entered; i++) {
+        entered = enter(conf, hust_routing_peer(routing, i), &addresses[i]);
+    }
+    ngx_shmtx_unlock(&conf->zone->mutex);
+    return entered ? NGX_OK : NGX_ERROR;
+}
+
+/* What the zone begins with; NULL: it is too small. */
+static hust_ha_shared_t *make_shared(ngx_slab_pool_t *pool)
+{
+    hust_ha_shared_t *shared = ngx_slab_calloc(pool, sizeof(*shared));
+    if (shared == NULL) {
+        return NULL;
+    }
+    shared->table = ngx_slab_alloc(pool, HUST_HA_TABLE_BYTES_MAX);
+    return shared->table == NULL ? NULL : shared;
 }
 
 static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data)
 {
-    (void)data; /* of the former cycle: the list hangs on the pool itself */
+    (void)data; /* of the former cycle: everything hangs on the pool itself */
     hust_ha_main_conf_t *conf = zone->data;
-    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
-    unsigned count = hust_routing_peer_count(conf->routing);
-    for (unsigned i = 0; i < count; i++) {
-        conf->health[i] = get_health(pool, hust_routing_peer(conf->routing, i));
-        if (conf->health[i] == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
-                          "no room in zone \"%V\" for %ui nodes: restart nginx", &zone->shm.name,
-                          (ngx_uint_t)count);
-            return NGX_ERROR;
-        }
+    conf->zone = (ngx_slab_pool_t *)zone->shm.addr;
+    if (conf->zone->data == NULL) {
+        conf->zone->data = make_shared(conf->zone);
+    }
+    conf->shared = conf->zone->data;
+    if (conf->shared == NULL ||
+        hust_ha_health_enter(conf, conf->routing, conf->addresses) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "no room in zone \"%V\" for the nodes: restart nginx", &zone->shm.name);
+        return NGX_ERROR;
     }
     return NGX_OK;
 }
@@ -298,7 +327,7 @@ void hust_ha_health_probe_handler(ngx_event_t *event)
         return;
     }
     for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        hust_ha_peer_t *peer = &worker->peers[i];
+        hust_ha_peer_t *peer = worker->peers[i];
         if (hust_ha_health_is_down(peer)) {
             probe_down(peer);
         } else {

@@ -15,6 +15,19 @@ static void start_exchange(hust_ha_lane_t *lane);
 
 /* ---- the connection ---- */
 
+static bool is_busy(hust_ha_lane_state_t state)
+{
+    return state != HUST_HA_LANE_CLOSED && state != HUST_HA_LANE_IDLE;
+}
+
+static void set_state(hust_ha_lane_t *lane, hust_ha_lane_state_t state)
+{
+    int open = (state != HUST_HA_LANE_CLOSED) - (lane->state != HUST_HA_LANE_CLOSED);
+    int busy = is_busy(state) - is_busy(lane->state);
+    lane->state = state;
+    hust_ha_counters_lanes(lane->peer, open, busy);
+}
+
 hust_ha_lane_t *hust_ha_lane_get(hust_ha_peer_t *peer, hust_ha_lane_kind_t kind)
 {
     hust_ha_lanes_t *lanes = &peer->lanes[kind];
@@ -46,7 +59,7 @@ void hust_ha_lane_close(hust_ha_lane_t *lane)
         ngx_close_connection(lane->connection);
         lane->connection = NULL;
     }
-    lane->state = HUST_HA_LANE_CLOSED;
+    set_state(lane, HUST_HA_LANE_CLOSED);
     lane->stream = NULL;
 }
 
@@ -79,7 +92,7 @@ static void go_idle(hust_ha_lane_t *lane)
         hust_ha_lane_close(lane);
         return;
     }
-    lane->state = HUST_HA_LANE_IDLE;
+    set_state(lane, HUST_HA_LANE_IDLE);
     c->idle = 1; /* a worker that shuts down closes it through hust_ha_lane_read_handler */
     c->read->cancelable = 1;
     ngx_add_timer(c->read, HUST_HA_LANE_IDLE_MS);
@@ -93,9 +106,9 @@ static void connect_lane(hust_ha_lane_t *lane)
     hust_ha_peer_t *peer = lane->peer;
     ngx_peer_connection_t attempt;
     ngx_memzero(&attempt, sizeof(attempt));
-    attempt.sockaddr = peer->address->sockaddr;
-    attempt.socklen = peer->address->socklen;
-    attempt.name = &peer->address->name;
+    attempt.sockaddr = &peer->sockaddr.sockaddr;
+    attempt.socklen = peer->socklen;
+    attempt.name = &peer->name;
     attempt.get = ngx_event_get_peer;
     attempt.log = &peer->worker->quiet_log;
     attempt.log_error = NGX_ERROR_ERR;
@@ -117,7 +130,7 @@ static void connect_lane(hust_ha_lane_t *lane)
     lane->connection = c;
     lane->reused = 0;
     if (rc == NGX_AGAIN) {
-        lane->state = HUST_HA_LANE_CONNECTING;
+        set_state(lane, HUST_HA_LANE_CONNECTING);
         ngx_add_timer(c->write, peer->worker->conf->connect_timeout);
         return;
     }
@@ -141,7 +154,7 @@ bool hust_ha_lane_begin(hust_ha_lane_t *lane)
 {
     hust_batch_request_head_t head = {
         .count = 0,
-        .epoch = hust_routing_epoch(lane->peer->worker->conf->routing),
+        .epoch = hust_routing_epoch(lane->peer->worker->routing),
     };
     lane->op_count = 0;
     lane->writes = 0;
@@ -259,6 +272,9 @@ static void prepare(hust_ha_lane_t *lane)
 void hust_ha_lane_send(hust_ha_lane_t *lane)
 {
     prepare(lane);
+    if (lane->kind != HUST_HA_LANE_PROBE && !hust_ha_lane_is_forward(lane)) {
+        hust_ha_counters_batch(lane->peer, lane->op_count);
+    }
     if (lane->state == HUST_HA_LANE_IDLE) {
         lane->reused = 1;
         start_exchange(lane);
@@ -285,7 +301,8 @@ void hust_ha_lane_finish(hust_ha_lane_t *lane)
     lane->stream = NULL;
     shrink(&lane->in);
     shrink(&lane->out);
-    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE) {
+    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE ||
+        lane->peer->retired) {
         hust_ha_lane_close(lane);
     } else {
         go_idle(lane);
@@ -377,7 +394,7 @@ static void send_rest(hust_ha_lane_t *lane)
         ngx_add_timer(c->read, lane->peer->worker->conf->timeout);
     }
     if (lane->unsent == NULL) {
-        lane->state = HUST_HA_LANE_RECEIVING;
+        set_state(lane, HUST_HA_LANE_RECEIVING);
     }
     if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
         hust_ha_lane_fail(lane, HUST_HA_NO_RESOURCES, 0);
@@ -387,7 +404,7 @@ static void send_rest(hust_ha_lane_t *lane)
 static void start_exchange(hust_ha_lane_t *lane)
 {
     ngx_connection_t *c = lane->connection;
-    lane->state = HUST_HA_LANE_SENDING;
+    set_state(lane, HUST_HA_LANE_SENDING);
     lane->sent_before = c->sent;
     if (lane->kind != HUST_HA_LANE_PROBE) {
         c->idle = 0;

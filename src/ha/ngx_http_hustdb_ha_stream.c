@@ -83,7 +83,7 @@ static bool open_value(hust_ha_stream_t *stream)
     hust_ha_transaction_t *transaction = stream->transaction;
     const hust_outcome_t *outcome = &transaction->coord.outcome;
     unsigned master = outcome->value_master[stream->index];
-    hust_ha_op_t *op = hust_ha_op_create(&transaction->worker->peers[transaction->masters[master]]);
+    hust_ha_op_t *op = hust_ha_op_create(transaction->masters[master]);
     if (op == NULL) {
         return false;
     }

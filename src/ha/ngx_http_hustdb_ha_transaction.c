@@ -63,7 +63,7 @@ static void clean_up(void *data)
 
 static hust_ha_peer_t *peer_of(const hust_ha_transaction_t *transaction, unsigned master)
 {
-    return &transaction->worker->peers[transaction->masters[master]];
+    return transaction->masters[master];
 }
 
 /* A SEND of the coordinator. False: it will not leave. */
@@ -161,7 +161,10 @@ void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
     hust_ha_worker_t *worker = transaction->worker;
     uint64_t now_ms = hust_ha_wall_ms();
     unsigned bucket = hust_element_bucket(&transaction->op.element);
-    hust_routing_masters(worker->conf->routing, bucket, transaction->masters);
+    unsigned masters[2];
+    hust_routing_masters(worker->routing, bucket, masters);
+    transaction->masters[0] = worker->peers[masters[0]];
+    transaction->masters[1] = worker->peers[masters[1]];
     transaction->begun = masters_are_known(transaction);
     if (!transaction->begun) {
         ngx_add_timer(&transaction->timer, UNKNOWN_PAUSE_MS);

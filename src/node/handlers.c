@@ -77,6 +77,10 @@ unsigned hust_handler_params(const hust_node_t *node, const hust_http_request_t 
                                 .body_bytes = body.len,
                                 .body = body};
     assert((raw.method & call->methods) != 0);
+    if (raw.query.len > 0 && memchr(raw.query.data, '#', raw.query.len) != NULL) {
+        memcpy(message, HUST_MESSAGE_FRAGMENT, sizeof(HUST_MESSAGE_FRAGMENT));
+        return hust_end_line(400, message);
+    }
     return hust_end_line(hust_params_parse(call, &raw, &node->limits, scratch, out, message),
                          message);
 }

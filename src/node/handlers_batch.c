@@ -120,7 +120,7 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
     bool whole =
         (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
     if (op->code == HUST_OP_GET && !whole) {
-        hust_result_abridge(&sent);
+        hust_result_abridge(&sent, (op->flags & HUST_OPF_OWN) != 0);
     }
     add_result(batch, &sent);
 }
@@ -148,32 +148,47 @@ static void answer(batch_t *batch)
 
 /* --- carrying it out --- */
 
-static void add_read_results(batch_t *batch, hust_pinned_t *pinned, const hust_result_t *results)
+enum {
+    READS_FIRST = 8,               /* operations read at once, as long as nothing is known */
+    READS_MANY = 64,               /* and while values are small */
+    READS_BYTES_SMALL = 256 * 1024, /* of one step */
+};
+
+/* Read `count` operations from `first` on at once. Adds the bytes read to `bytes`. */
+static hust_error_t read_some(batch_t *batch, size_t first, size_t count, size_t *bytes)
 {
-    for (unsigned i = 0; i < batch->accepted; i++) {
-        add_accepted(batch, i, &results[i]);
+    hust_pinned_t pinned[READS_MANY];
+    hust_result_t results[READS_MANY];
+    assert(count > 0 && count <= READS_MANY);
+    hust_error_t err = hust_reads_many(batch->node->store, batch->node->counters,
+                                       batch->ops + first, count, pinned, results);
+    for (size_t i = 0; err == HUST_OK && i < count; i++) {
+        *bytes += pinned[i].bytes.len;
+        add_accepted(batch, first + i, &results[i]);
         hust_pin_release(pinned[i].pin);
     }
+    return err;
 }
 
+/*
+ * Read in steps, since whoever asks does not know how large the values are: many at once would be
+ * gigabytes in memory if they are large, and one at a time would be slow if they are small.
+ */
 static void run_reads(batch_t *batch)
 {
-    hust_node_t *node = batch->node;
-    size_t count = batch->accepted;
-    assert(count > 0 && !batch->has_write);
-    hust_pinned_t *pinned = malloc(count * sizeof(*pinned));
-    hust_result_t *results = malloc(count * sizeof(*results));
-    hust_error_t err = HUST_ERR_NOMEM;
-    if (pinned != NULL && results != NULL) {
-        err = hust_reads_many(node->store, node->counters, batch->ops, count, pinned, results);
+    size_t step = READS_FIRST;
+    hust_error_t err = HUST_OK;
+    assert(batch->accepted > 0 && !batch->has_write);
+    for (size_t at = 0; err == HUST_OK && at < batch->accepted;) {
+        size_t bytes = 0;
+        size_t count = batch->accepted - at < step ? batch->accepted - at : step;
+        err = read_some(batch, at, count, &bytes);
+        at += count;
+        step = bytes <= READS_BYTES_SMALL ? READS_MANY : 1;
     }
-    if (err == HUST_OK) {
-        add_read_results(batch, pinned, results);
-    } else {
+    if (err != HUST_OK) {
         fail_all(batch, 500);
     }
-    free(pinned);
-    free(results);
 }
 
 static void on_result(hust_job_t *job, size_t index, const hust_result_t *result)

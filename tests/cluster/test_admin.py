@@ -74,8 +74,13 @@ def test_admin_answers_loopback_only(make_cluster):
         assert client.request("GET", "/get_table").status in (403, 404)
 
 
+def test_sync_alive(cluster):
+    answer = cluster.ha.call("sync_alive")
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
 def test_wrong_methods(cluster):
-    for name in ("version", "status.html", "peer_count", "get_table"):
+    for name in ("version", "status.html", "peer_count", "get_table", "sync_alive"):
         for method in ("POST", "PUT", "DELETE"):
             answer = cluster.ha.call(name, method)
             assert answer.status == 405, (name, method)

@@ -46,8 +46,8 @@ def test_a_program_that_ended_by_itself(cluster):
 
 
 def test_a_worker_that_died(cluster):
-    os.kill(cluster.ha.worker_pids()[0], signal.SIGSEGV)
-    until(lambda: "exited on signal 11" in cluster.ha.log, "nginx noticed")
+    os.kill(cluster.ha.worker_pids()[0], signal.SIGKILL)
+    until(lambda: "exited on signal 9" in cluster.ha.log, "nginx noticed")
     with pytest.raises(AssertionError, match="alert"):
         cluster.check()
 

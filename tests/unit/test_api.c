@@ -68,6 +68,14 @@ static const row_t contract[HUST_CALL_COUNT] = {
     {ONLY_NODE("batch"), "POST", LOCAL, 0, 0, OTHER, ""},
     {BOTH("stat"), "GET", ONE, 0, 0, OTHER, "tb? peer@"},
     {BOTH("stat_all"), "GET", ONE, 0, 0, OTHER, "peer@"},
+    {BOTH("file_count"), "GET", ONE, 0, 0, OTHER, "peer@"},
+    {ONLY_HA("peer_count"), "GET", LOCAL, 0, 0, OTHER, ""},
+    {ONLY_HA("get_table"), "GET", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
+    {ONLY_HA("set_table"), "POST", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
+    {ONLY_HA("sync_alive"), "GET", LOCAL, 0, 0, OTHER, ""},
+    {ONLY_HA("metrics"), "GET", LOCAL, 0, 0, OTHER, ""},
+    {ROOTS("version"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
+    {ROOTS("status.html"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
     {ONLY_NODE("keys"), "GET", ONE, 0, 0, OTHER,
      "file offset? cursor? size start? end? noval? async? peer@"},
     {ONLY_NODE("hkeys"), "GET", ONE, 0, 0, OTHER,
@@ -78,11 +86,6 @@ static const row_t contract[HUST_CALL_COUNT] = {
      "tb offset? cursor? size start? end? noval? async? desc?"},
     {ONLY_NODE("zrangebyscore"), "GET", LOCAL, 0, 0, OTHER,
      "tb min max offset? cursor? size start? end? noval? desc?"},
-    {BOTH("file_count"), "GET", ONE, 0, 0, OTHER, "peer@"},
-    {ONLY_HA("peer_count"), "GET", LOCAL, 0, 0, OTHER, ""},
-    {ONLY_HA("get_table"), "GET", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
-    {ROOTS("version"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
-    {ROOTS("status.html"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
 };
 
 static const hust_call_t *find(unsigned where, const char *path)
@@ -173,7 +176,7 @@ static void test_unknown_paths(void **state)
         "/hustcache/get",
         "/hustdb/key",
         "/keys",
-        "/metrics",
+        "/metric",
         "/favicon.ico",
         "/hustdb/hustdb/get",
         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
