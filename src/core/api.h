@@ -50,6 +50,17 @@ typedef enum {
     HUST_PARAM_PEER,
     HUST_PARAM_HOST,
     HUST_PARAM_METHOD,
+    HUST_PARAM_OFFSET,
+    HUST_PARAM_SIZE,
+    HUST_PARAM_CURSOR,
+    HUST_PARAM_START,
+    HUST_PARAM_END,
+    HUST_PARAM_NOVAL,
+    HUST_PARAM_ASYNC,
+    HUST_PARAM_DESC,
+    HUST_PARAM_MIN,
+    HUST_PARAM_MAX,
+    HUST_PARAM_FILE,
     HUST_PARAM_COUNT,
 } hust_param_id_t;
 
@@ -81,7 +92,9 @@ typedef enum {
     X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
     X(FILE_COUNT, file_count) X(PEER_COUNT, peer_count) X(GET_TABLE, get_table)                    \
     X(SET_TABLE, set_table) X(SYNC_ALIVE, sync_alive) X(METRICS, metrics)                          \
-    X(VERSION, version) X(STATUS, status.html)
+    X(VERSION, version) X(STATUS, status.html)                                                     \
+    X(KEYS, keys) X(HKEYS, hkeys) X(SMEMBERS, smembers) X(ZRANGEBYRANK, zrangebyrank)              \
+    X(ZRANGEBYSCORE, zrangebyscore)
 /* Those of the cache: a name space of their own. */
 #define HUST_CACHE_CALL_MAP(X)                                                                     \
     X(CACHE_EXIST, exist) X(CACHE_GET, get) X(CACHE_TTL, ttl) X(CACHE_DEL, del)                    \

@@ -117,6 +117,17 @@ static hust_param_id_t find_param(hust_slice_t name)
     NAMED(HUST_PARAM_PEER, "peer")
     NAMED(HUST_PARAM_HOST, "host")
     NAMED(HUST_PARAM_METHOD, "method")
+    NAMED(HUST_PARAM_OFFSET, "offset")
+    NAMED(HUST_PARAM_SIZE, "size")
+    NAMED(HUST_PARAM_CURSOR, "cursor")
+    NAMED(HUST_PARAM_START, "start")
+    NAMED(HUST_PARAM_END, "end")
+    NAMED(HUST_PARAM_NOVAL, "noval")
+    NAMED(HUST_PARAM_ASYNC, "async")
+    NAMED(HUST_PARAM_DESC, "desc")
+    NAMED(HUST_PARAM_MIN, "min")
+    NAMED(HUST_PARAM_MAX, "max")
+    NAMED(HUST_PARAM_FILE, "file")
 #undef NAMED
     return HUST_PARAM_COUNT;
 }
@@ -360,12 +371,62 @@ static unsigned check_opt(parser_t *parser)
     return status;
 }
 
-static unsigned check_method(parser_t *parser)
+static unsigned check_small(parser_t *parser, hust_param_id_t id, unsigned low, unsigned high,
+                            unsigned *out)
 {
-    uint64_t method = 0;
-    unsigned status = check_unsigned(parser, HUST_PARAM_METHOD, 1, BINLOG_METHOD_COUNT, &method);
-    parser->out->method = (unsigned)method;
+    uint64_t number = 0;
+    unsigned status = check_unsigned(parser, id, low, high, &number);
+    *out = (unsigned)number;
     return status;
+}
+
+static unsigned check_boolean(parser_t *parser, hust_param_id_t id, bool *out)
+{
+    hust_slice_t text = parser->raw[id];
+    *out = name_is(text, "true", 4) || name_is(text, "1", 1);
+    return *out || name_is(text, "false", 5) || name_is(text, "0", 1)
+               ? 0
+               : refuse(parser->message, id, "not true, false, 1 or 0");
+}
+
+static unsigned check_cursor(parser_t *parser)
+{
+    parser->out->cursor = parser->raw[HUST_PARAM_CURSOR];
+    return parser->out->cursor.len > 0 ? 0 : refuse(parser->message, HUST_PARAM_CURSOR, "empty");
+}
+
+/* Parameters of listings. */
+static unsigned check_listing_value(parser_t *parser, hust_param_id_t id)
+{
+    hust_params_t *out = parser->out;
+    switch (id) {
+    case HUST_PARAM_OFFSET:
+        return check_unsigned(parser, id, 0, UINT64_MAX, &out->offset);
+    case HUST_PARAM_SIZE:
+        return check_small(parser, id, 0, HUST_PAGE_MAX, &out->size);
+    case HUST_PARAM_CURSOR:
+        return check_cursor(parser);
+    case HUST_PARAM_START:
+        return check_small(parser, id, 0, HUST_BUCKET_COUNT, &out->start);
+    case HUST_PARAM_END:
+        return check_small(parser, id, 0, HUST_BUCKET_COUNT, &out->end);
+    case HUST_PARAM_NOVAL:
+        return check_boolean(parser, id, &out->noval);
+    case HUST_PARAM_ASYNC:
+        return check_boolean(parser, id, &out->async);
+    case HUST_PARAM_DESC:
+        return check_boolean(parser, id, &out->desc);
+    case HUST_PARAM_MIN:
+        return check_signed(parser, id, INT64_MIN, INT64_MAX, &out->min);
+    case HUST_PARAM_MAX:
+        return check_signed(parser, id, INT64_MIN, INT64_MAX, &out->max);
+    case HUST_PARAM_FILE:
+        return check_small(parser, id, 0, HUST_FILE_COUNT - 1, &out->file);
+    default:
+        break;
+    }
+    assert(false);
+    return 500;
 }
 
 /* Check the value of a given parameter and put it into `out`. */
@@ -393,12 +454,10 @@ static unsigned check_value(parser_t *parser, hust_param_id_t id)
     case HUST_PARAM_HOST:
         return check_host(parser);
     case HUST_PARAM_METHOD:
-        return check_method(parser);
-    case HUST_PARAM_COUNT:
-        break;
+        return check_small(parser, id, 1, BINLOG_METHOD_COUNT, &out->method);
+    default:
+        return check_listing_value(parser, id);
     }
-    assert(false);
-    return 500;
 }
 
 /* A hint names the tb of its element; a KV has none, so there a tb means nothing. */
@@ -416,6 +475,29 @@ static unsigned check_binlog_tb(parser_t *parser)
                : refuse(parser->message, HUST_PARAM_TB, "missing parameter");
 }
 
+/* A page begins at an offset or at a cursor; scores are a range. */
+static unsigned check_listing(parser_t *parser)
+{
+    const hust_params_t *out = parser->out;
+    if (given(parser, HUST_PARAM_OFFSET) && given(parser, HUST_PARAM_CURSOR)) {
+        return refuse(parser->message, HUST_PARAM_CURSOR, "given together with offset");
+    }
+    if (!given(parser, HUST_PARAM_OFFSET) && !given(parser, HUST_PARAM_CURSOR)) {
+        return refuse(parser->message, HUST_PARAM_OFFSET, "missing parameter");
+    }
+    return out->min <= out->max ? 0 : refuse(parser->message, HUST_PARAM_MIN, "larger than max");
+}
+
+/* What concerns several parameters at once. */
+static unsigned check_together(parser_t *parser)
+{
+    if (parser->call->id == HUST_CALL_BINLOG) {
+        return check_binlog_tb(parser);
+    }
+    bool listing = parser->call->presence[HUST_PARAM_SIZE] != HUST_PRESENCE_UNUSED;
+    return listing ? check_listing(parser) : 0;
+}
+
 static unsigned check_values(parser_t *parser)
 {
     for (unsigned id = 0; id < HUST_PARAM_COUNT; id++) {
@@ -430,7 +512,7 @@ static unsigned check_values(parser_t *parser)
             return status;
         }
     }
-    return parser->call->id == HUST_CALL_BINLOG ? check_binlog_tb(parser) : 0;
+    return check_together(parser);
 }
 
 unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *request,
@@ -439,7 +521,7 @@ unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *reques
 {
     assert((call->methods & request->method) != 0);
     assert(request->body.data == NULL || request->body.len == request->body_bytes);
-    *out = (hust_params_t){0};
+    *out = (hust_params_t){.end = HUST_BUCKET_COUNT};
     message[0] = '\0';
     parser_t parser = {.call = call,
                        .request = request,

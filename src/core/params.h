@@ -13,7 +13,11 @@
 #include "core/op.h"
 #include "core/slice.h"
 
-enum { HUST_MESSAGE_BYTES = 128 };
+enum {
+    HUST_MESSAGE_BYTES = 128,
+    HUST_FILE_COUNT = 10,  /* parts in which a node's data is listed */
+    HUST_PAGE_MAX = 1000,  /* elements in a page of a listing */
+};
 
 /* Limits that are configuration. */
 typedef struct {
@@ -42,6 +46,14 @@ typedef struct {
     int opt;             /* zadd: 0, 1 or -1 */
     uint64_t peer;
     unsigned method;     /* binlog: 1..8 */
+    /* Listings. */
+    uint64_t offset;     /* where the page begins, unless there is a cursor */
+    hust_slice_t cursor; /* as it was answered (core/cursor.h) */
+    unsigned size;       /* elements wanted, 0..HUST_PAGE_MAX */
+    unsigned start, end; /* only buckets start <= b < end; by default all of them */
+    bool noval, async, desc;
+    int64_t min, max;    /* scores, both included; min <= max */
+    unsigned file;       /* 0..HUST_FILE_COUNT - 1 */
 } hust_params_t;
 
 /*

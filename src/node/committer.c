@@ -24,6 +24,7 @@ static const char META_CLOCK[] = "clock";
 struct hust_committer {
     hust_committer_env_t env;
     hust_group_t *group;
+    hust_rank_t *rank;
     hust_write_t *write;
     hust_clock_t clock;
     atomic_uint_least64_t published_clock;
@@ -260,7 +261,7 @@ static void stage_clock(hust_committer_t *committer)
 static unsigned store_group(hust_committer_t *committer)
 {
     hust_store_t *store = committer->env.store;
-    hust_error_t err = hust_group_stage(committer->group, committer->write);
+    hust_error_t err = hust_group_stage(committer->group, committer->rank, committer->write);
     if (err != HUST_OK) {
         hust_log(HUST_LOG_ERROR, "committer: %s", hust_error_text(err));
         return 500;
@@ -274,6 +275,7 @@ static unsigned store_group(hust_committer_t *committer)
     }
     hust_counters_stage(committer->env.counters, committer->write);
     hust_hints_stage(committer->env.hints, committer->write);
+    hust_rank_stage(committer->rank, committer->write);
     stage_clock(committer);
     return hust_store_commit(store, committer->write);
 }
@@ -296,6 +298,7 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
     } else {
         hust_counters_rollback(committer->env.counters);
         hust_hints_rollback(committer->env.hints);
+        hust_rank_forget(committer->rank);
     }
     atomic_store_explicit(&committer->published_clock, committer->clock.last, memory_order_relaxed);
     hust_write_clear(committer->write);
@@ -357,6 +360,7 @@ static void *run(void *arg)
             jobs = job->next; /* the job is gone once it is done */
             job->on_done(job, failure);
         }
+        hust_rank_settle(committer->rank);
     }
     return NULL;
 }
@@ -407,6 +411,7 @@ static hust_error_t load_clock(hust_committer_t *committer)
 static void destroy(hust_committer_t *committer)
 {
     hust_group_free(committer->group);
+    hust_rank_free(committer->rank);
     hust_write_free(committer->write);
     free(committer->entries);
     pthread_cond_destroy(&committer->wake);
@@ -426,9 +431,10 @@ hust_error_t hust_committer_start(const hust_committer_env_t *env, hust_committe
     pthread_mutex_init(&committer->lock, NULL);
     pthread_cond_init(&committer->wake, NULL);
     committer->group = hust_group_new(env->store);
+    committer->rank = hust_rank_new(env->store);
     committer->write = hust_write_new(env->store);
     hust_error_t err = load_clock(committer);
-    if (committer->group == NULL || committer->write == NULL) {
+    if (committer->group == NULL || committer->rank == NULL || committer->write == NULL) {
         err = HUST_ERR_NOMEM;
     }
     if (err == HUST_OK && pthread_create(&committer->thread, NULL, run, committer) != 0) {

@@ -235,8 +235,22 @@ static hust_error_t stage_record(hust_group_t *group, const hust_group_entry_t *
     return err;
 }
 
-static hust_error_t stage_entry(hust_group_t *group, const hust_group_entry_t *entry,
-                                hust_write_t *write)
+/* The order of a sorted set follows from what the store has and what is held now. */
+static hust_error_t stage_rank(hust_rank_t *rank, const hust_group_entry_t *entry,
+                               hust_write_t *write)
+{
+    hust_stored_t before = {0};
+    hust_error_t err = HUST_OK;
+    if (entry->pinned.pin != NULL) {
+        err = hust_stored_decode(entry->pinned.bytes, &before);
+    }
+    return err == HUST_OK ? hust_rank_change(rank, &entry->element, &before.record,
+                                             &entry->stored.record, write)
+                          : err;
+}
+
+static hust_error_t stage_entry(hust_group_t *group, hust_rank_t *rank,
+                                const hust_group_entry_t *entry, hust_write_t *write)
 {
     uint64_t before = entry->on_store.expire_at_ms;
     uint64_t after = entry->footprint.expire_at_ms;
@@ -246,17 +260,21 @@ static hust_error_t stage_entry(hust_group_t *group, const hust_group_entry_t *e
     if (before != after && after != 0) {
         stage_expiry(entry, after, true, write);
     }
-    return stage_record(group, entry, write);
+    hust_error_t err = stage_record(group, entry, write);
+    if (err == HUST_OK && entry->element.type == HUST_TYPE_ZSET) {
+        err = stage_rank(rank, entry, write);
+    }
+    return err;
 }
 
-hust_error_t hust_group_stage(hust_group_t *group, hust_write_t *write)
+hust_error_t hust_group_stage(hust_group_t *group, hust_rank_t *rank, hust_write_t *write)
 {
     hust_error_t err = HUST_OK;
     const hust_group_entry_t *entry = group->entries;
     for (; err == HUST_OK && entry != NULL; entry = entry->hh.next) {
         if (entry->changed) {
             assert(entry->loaded && entry->error == HUST_OK);
-            err = stage_entry(group, entry, write);
+            err = stage_entry(group, rank, entry, write);
         }
     }
     return err;

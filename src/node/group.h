@@ -14,6 +14,7 @@
 #include "core/record.h"
 #include "node/counters.h"
 #include "node/hash.h"
+#include "node/rank.h"
 #include "node/store.h"
 
 typedef struct hust_group_entry {
@@ -52,8 +53,11 @@ void hust_group_set(hust_group_entry_t *entry, const hust_stored_t *next);
 void hust_group_drop_expiry(const hust_group_entry_t *entry, uint64_t instant_ms,
                             hust_write_t *write);
 
-/* Put the records of changed entries and their expiry entries into a write. HUST_ERR_NOMEM. */
-hust_error_t hust_group_stage(hust_group_t *group, hust_write_t *write);
+/*
+ * Put the records of changed entries into a write, and what follows from them: expiry entries, and
+ * by way of `rank` the order of sorted sets. HUST_ERR_NOMEM, or an error of hust_rank_change.
+ */
+hust_error_t hust_group_stage(hust_group_t *group, hust_rank_t *rank, hust_write_t *write);
 
 /* Memory that lives until _clear; NULL if there is none. */
 void *hust_group_alloc(hust_group_t *group, size_t bytes);

@@ -11,7 +11,6 @@
 #include "node/wall.h"
 
 enum {
-    FILE_COUNT = 10, /* parts in which a node's data is listed */
     PIECE_BYTES = 256,
 };
 
@@ -185,7 +184,7 @@ void hust_handle_file_count(hust_node_t *node, hust_http_request_t *request,
     char text[24];
     (void)node;
     (void)call;
-    snprintf(text, sizeof(text), "%d", FILE_COUNT);
+    snprintf(text, sizeof(text), "%d", HUST_FILE_COUNT);
     answer_constant(request, text);
 }
 

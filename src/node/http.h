@@ -73,6 +73,7 @@ const void *hust_http_context(const hust_http_request_t *request);
 
 typedef struct {
     const char *name; /* a constant */
+    const char *text; /* instead of `value`, if not NULL: lives as long as the body's owner */
     char value[HUST_HTTP_HEADER_BYTES];
 } hust_http_header_t;
 
@@ -98,6 +99,9 @@ static inline void hust_http_answer_init(hust_http_answer_t *answer, unsigned st
 
 /* Add a header; `name` is a constant, `value` is copied. */
 void hust_http_add(hust_http_answer_t *answer, const char *name, const char *value);
+
+/* The same for a long value, which lives as long as the body's owner. */
+void hust_http_add_long(hust_http_answer_t *answer, const char *name, const char *text);
 
 /* The answer comes later, from any thread. Only from within `handle`, before anything is queued. */
 void hust_http_hold(hust_http_request_t *request);

@@ -144,7 +144,9 @@ static enum MHD_Result queue(hust_http_request_t *request, hust_http_answer_t *a
         return MHD_NO;
     }
     for (unsigned i = 0; i < answer->header_count; i++) {
-        (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+        const hust_http_header_t *header = &answer->headers[i];
+        (void)MHD_add_response_header(response, header->name,
+                                      header->text != NULL ? header->text : header->value);
     }
     if (atomic_load_explicit(&request->http->closing, memory_order_relaxed) || request->too_large) {
         (void)MHD_add_response_header(response, "Connection", "close");
@@ -161,7 +163,15 @@ void hust_http_add(hust_http_answer_t *answer, const char *name, const char *val
     assert(len < HUST_HTTP_HEADER_BYTES);
     hust_http_header_t *header = &answer->headers[answer->header_count++];
     header->name = name;
+    header->text = NULL;
     memcpy(header->value, value, len + 1);
+}
+
+void hust_http_add_long(hust_http_answer_t *answer, const char *name, const char *text)
+{
+    assert(answer->header_count < HUST_HTTP_HEADERS_MAX);
+    assert(answer->release != NULL);
+    answer->headers[answer->header_count++] = (hust_http_header_t){.name = name, .text = text};
 }
 
 static void own_copy(hust_http_request_t *request, hust_slice_t body)

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "node/log.h"
+#include "node/rank_build.h"
 #include "node/routes.h"
 
 enum { DRAIN_MS = 2000 };
@@ -27,6 +28,9 @@ static hust_error_t open_store(hust_node_t *node)
     hust_error_t err = hust_store_open(&options, &node->store, message);
     if (err != HUST_OK) {
         hust_log(HUST_LOG_ERROR, "store: %s", message);
+    }
+    if (err == HUST_OK && hust_store_format(node->store) == HUST_STORE_FORMAT_UNRANKED) {
+        err = hust_rank_build(node->store);
     }
     return err;
 }

@@ -10,6 +10,11 @@ static const hust_handler_t handlers[HUST_CALL_COUNT] = {
     [HUST_CALL_BATCH] = hust_handle_batch,
     [HUST_CALL_STAT] = hust_handle_stat,
     [HUST_CALL_STAT_ALL] = hust_handle_stat_all,
+    [HUST_CALL_KEYS] = hust_handle_listing,
+    [HUST_CALL_HKEYS] = hust_handle_listing,
+    [HUST_CALL_SMEMBERS] = hust_handle_listing,
+    [HUST_CALL_ZRANGEBYRANK] = hust_handle_listing,
+    [HUST_CALL_ZRANGEBYSCORE] = hust_handle_listing,
     [HUST_CALL_FILE_COUNT] = hust_handle_file_count,
     [HUST_CALL_VERSION] = hust_handle_version,
     [HUST_CALL_STATUS] = hust_handle_status,
@@ -18,6 +23,9 @@ static const hust_handler_t handlers[HUST_CALL_COUNT] = {
 static hust_handler_t find_handler(const hust_call_t *call)
 {
     assert(call->id < HUST_CALL_COUNT);
+    if (handlers[call->id] != NULL) {
+        return handlers[call->id];
+    }
     if (call->class_ == HUST_CLASS_READ) {
         return hust_handle_element_read;
     }
@@ -27,7 +35,7 @@ static hust_handler_t find_handler(const hust_call_t *call)
     if (call->class_ == HUST_CLASS_CACHE) {
         return hust_handle_cache;
     }
-    return handlers[call->id];
+    return NULL;
 }
 
 static void on_head(void *user, hust_http_request_t *request, hust_http_body_rule_t *rule)

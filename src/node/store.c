@@ -20,13 +20,20 @@ struct hust_store {
     rocksdb_column_family_handle_t *families[HUST_ENGINE_CF_COUNT];
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
+    rocksdb_writeoptions_t *write_lazily;
     hust_sync_t sync;
+    unsigned format;
     atomic_uint failure;
 };
 
 struct hust_write {
     hust_store_t *store;
     rocksdb_writebatch_t *batch;
+};
+
+struct hust_snapshot {
+    hust_store_t *store;
+    const rocksdb_snapshot_t *snapshot;
 };
 
 struct hust_scan {
@@ -84,6 +91,7 @@ static hust_error_t write_format(hust_store_t *store, char *message)
         snprintf(message, HUST_STORE_MESSAGE_BYTES, "cannot write (see the log)");
         return HUST_ERR_IO;
     }
+    store->format = HUST_STORE_FORMAT;
     return HUST_OK;
 }
 
@@ -112,12 +120,19 @@ static hust_error_t check_format(hust_store_t *store, char *message)
     }
     uint32_t format = found.bytes.len == 4 ? hust_get_u32(found.bytes.data) : 0;
     hust_pin_release(found.pin);
-    if (format != HUST_STORE_FORMAT) {
+    if (format != HUST_STORE_FORMAT && format != HUST_STORE_FORMAT_UNRANKED) {
         snprintf(message, HUST_STORE_MESSAGE_BYTES,
                  "format version %u is unknown, this release knows %d", format, HUST_STORE_FORMAT);
         return HUST_ERR_VERSION;
     }
+    store->format = format;
     return HUST_OK;
+}
+
+unsigned hust_store_format(const hust_store_t *store)
+{
+    assert(store->format != 0);
+    return store->format;
 }
 
 /* Close what is open of it; RocksDB insists that handles go before the database. */
@@ -131,6 +146,7 @@ static void destroy(hust_store_t *store)
     }
     rocksdb_readoptions_destroy(store->read);
     rocksdb_writeoptions_destroy(store->write);
+    rocksdb_writeoptions_destroy(store->write_lazily);
     hust_engine_options_free(&store->engine);
     free(store);
 }
@@ -169,6 +185,7 @@ hust_error_t hust_store_open(const hust_store_options_t *options, hust_store_t *
     hust_engine_options_init(&store->engine, options);
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();
+    store->write_lazily = rocksdb_writeoptions_create();
     store->sync = options->sync;
     rocksdb_writeoptions_set_sync(store->write, options->sync == HUST_SYNC_ALWAYS);
     hust_error_t err = open_engine(store, options->path, message);
@@ -326,13 +343,24 @@ unsigned hust_write_count(hust_write_t *write)
     return (unsigned)count;
 }
 
-unsigned hust_store_commit(hust_store_t *store, hust_write_t *write)
+static unsigned commit(hust_store_t *store, const rocksdb_writeoptions_t *options,
+                       hust_write_t *write)
 {
     char *error = NULL;
     assert(write->store == store);
     assert(hust_store_failure(store) == 0);
-    rocksdb_write(store->db, store->write, write->batch, &error);
+    rocksdb_write(store->db, options, write->batch, &error);
     return error == NULL ? 0 : fail(store, "a write", error);
+}
+
+unsigned hust_store_commit(hust_store_t *store, hust_write_t *write)
+{
+    return commit(store, store->write, write);
+}
+
+unsigned hust_store_commit_lazily(hust_store_t *store, hust_write_t *write)
+{
+    return commit(store, store->write_lazily, write);
 }
 
 void hust_store_sync(hust_store_t *store)
@@ -345,14 +373,44 @@ void hust_store_sync(hust_store_t *store)
     }
 }
 
-hust_scan_t *hust_scan_begin(hust_store_t *store, hust_cf_t cf)
+hust_snapshot_t *hust_snapshot_take(hust_store_t *store)
+{
+    hust_snapshot_t *snapshot = malloc(sizeof(*snapshot));
+    if (snapshot != NULL) {
+        *snapshot =
+            (hust_snapshot_t){.store = store, .snapshot = rocksdb_create_snapshot(store->db)};
+    }
+    return snapshot;
+}
+
+void hust_snapshot_release(hust_snapshot_t *snapshot)
+{
+    if (snapshot != NULL) {
+        rocksdb_release_snapshot(snapshot->store->db, snapshot->snapshot);
+        free(snapshot);
+    }
+}
+
+static hust_scan_t *begin_scan(hust_store_t *store, hust_cf_t cf, const rocksdb_snapshot_t *at)
 {
     hust_scan_t *scan = malloc(sizeof(*scan));
     if (scan != NULL) {
         scan->read = rocksdb_readoptions_create();
+        rocksdb_readoptions_set_snapshot(scan->read, at);
         scan->iterator = rocksdb_create_iterator_cf(store->db, scan->read, family(store, cf));
     }
     return scan;
+}
+
+hust_scan_t *hust_scan_begin(hust_store_t *store, hust_cf_t cf)
+{
+    return begin_scan(store, cf, NULL);
+}
+
+hust_scan_t *hust_scan_begin_at(const hust_snapshot_t *snapshot, hust_cf_t cf)
+{
+    assert(snapshot->snapshot != NULL);
+    return begin_scan(snapshot->store, cf, snapshot->snapshot);
 }
 
 void hust_scan_end(hust_scan_t *scan)
@@ -374,22 +432,38 @@ void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key)
     rocksdb_iter_seek_for_prev(scan->iterator, (const char *)key.data, key.len);
 }
 
+void hust_scan_seek_before(hust_scan_t *scan, hust_slice_t key)
+{
+    hust_scan_seek_last(scan, key);
+    if (hust_scan_valid(scan) && hust_slice_equal(hust_scan_key(scan), key)) {
+        hust_scan_previous(scan);
+    }
+}
+
 void hust_scan_next(hust_scan_t *scan)
 {
     assert(rocksdb_iter_valid(scan->iterator));
     rocksdb_iter_next(scan->iterator);
 }
 
-bool hust_scan_valid(const hust_scan_t *scan)
+void hust_scan_previous(hust_scan_t *scan)
+{
+    rocksdb_iter_prev(scan->iterator);
+}
+
+hust_error_t hust_scan_error(const hust_scan_t *scan)
 {
     char *error = NULL;
+    rocksdb_iter_get_error(scan->iterator, &error);
+    return error == NULL ? HUST_OK : read_failed(error);
+}
+
+bool hust_scan_valid(const hust_scan_t *scan)
+{
     if (rocksdb_iter_valid(scan->iterator)) {
         return true;
     }
-    rocksdb_iter_get_error(scan->iterator, &error);
-    if (error != NULL) {
-        (void)read_failed(error);
-    }
+    (void)hust_scan_error(scan); /* which logs it */
     return false;
 }
 

@@ -19,6 +19,7 @@ typedef enum {
     HUST_CF_EXPIRY, /* expiry keys, no values */
     HUST_CF_HINTS,  /* hint key -> generation, since */
     HUST_CF_META,   /* format, identity, clock, table counters, hint counts */
+    HUST_CF_RANK,   /* sorted sets in order, and how many there are where (rank_keys.h) */
     HUST_CF_COUNT,
 } hust_cf_t;
 
@@ -38,7 +39,8 @@ typedef struct {
 } hust_store_options_t;
 
 enum {
-    HUST_STORE_FORMAT = 1, /* of keys and records; another one is refused */
+    HUST_STORE_FORMAT = 2,          /* of keys and records; another one is refused */
+    HUST_STORE_FORMAT_UNRANKED = 1, /* the one before: hust_rank_build brings it up to date */
     HUST_STORE_MESSAGE_BYTES = 512,
 };
 
@@ -50,6 +52,9 @@ typedef struct hust_store hust_store_t;
  */
 hust_error_t hust_store_open(const hust_store_options_t *options, hust_store_t **out,
                              char message[HUST_STORE_MESSAGE_BYTES]);
+
+/* The format of an open store: HUST_STORE_FORMAT, or the one to be brought up to date. */
+unsigned hust_store_format(const hust_store_t *store);
 
 /* Make stable what was written, and close. */
 void hust_store_close(hust_store_t *store);
@@ -92,21 +97,42 @@ unsigned hust_write_count(hust_write_t *write);
  */
 unsigned hust_store_commit(hust_store_t *store, hust_write_t *write);
 
+/*
+ * The same, but made stable only with a later write: for changes that mean the same before and
+ * after, and would be made again.
+ */
+unsigned hust_store_commit_lazily(hust_store_t *store, hust_write_t *write);
+
 /* Make stable what has been written (HUST_SYNC_EVERYSEC). A failure makes the store read-only. */
 void hust_store_sync(hust_store_t *store);
 
 /* A walk over keys in order, seeing the store as it was when the walk began. */
 typedef struct hust_scan hust_scan_t;
 
+/* The store as it is at one moment, for walks that must agree with each other. */
+typedef struct hust_snapshot hust_snapshot_t;
+
+/* To be released before the store is closed. NULL: no memory. */
+hust_snapshot_t *hust_snapshot_take(hust_store_t *store);
+void hust_snapshot_release(hust_snapshot_t *snapshot);
+
 /* Begin a walk; it stands nowhere until it is put somewhere. NULL: no memory. */
 hust_scan_t *hust_scan_begin(hust_store_t *store, hust_cf_t cf);
+
+/* The same in a snapshot, which must outlive the walk. */
+hust_scan_t *hust_scan_begin_at(const hust_snapshot_t *snapshot, hust_cf_t cf);
 void hust_scan_end(hust_scan_t *scan);
-void hust_scan_seek(hust_scan_t *scan, hust_slice_t key);      /* first key >= `key` */
-void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key); /* last key <= `key` */
+void hust_scan_seek(hust_scan_t *scan, hust_slice_t key);        /* first key >= `key` */
+void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key);   /* last key <= `key` */
+void hust_scan_seek_before(hust_scan_t *scan, hust_slice_t key); /* last key < `key` */
 void hust_scan_next(hust_scan_t *scan);
+void hust_scan_previous(hust_scan_t *scan);
 
 /* False at the end, or after an error (logged). */
 bool hust_scan_valid(const hust_scan_t *scan);
+
+/* HUST_ERR_IO after an error: what looks like the end is not. */
+hust_error_t hust_scan_error(const hust_scan_t *scan);
 
 /* Where it stands; borrowed until it moves. */
 hust_slice_t hust_scan_key(const hust_scan_t *scan);

@@ -78,7 +78,7 @@ static void set_database(rocksdb_options_t *db, const hust_store_options_t *opti
 
 void hust_engine_options_init(hust_engine_options_t *engine, const hust_store_options_t *options)
 {
-    static const char *const names[] = {"default", "data", "expiry", "hints", "meta"};
+    static const char *const names[] = {"default", "data", "expiry", "hints", "meta", "rank"};
     _Static_assert(sizeof(names) / sizeof(names[0]) == HUST_ENGINE_CF_COUNT, "one name each");
     assert(options->memtable_bytes > 0 && options->block_cache_bytes > 0);
     /* Not strict: a strict limit would turn reads into errors. */

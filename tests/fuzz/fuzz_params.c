@@ -87,6 +87,34 @@ static bool given(const hust_params_t *params, hust_param_id_t id)
     return (params->given & 1u << id) != 0;
 }
 
+/* Parameters of listings, of which the numbers are escaped as any. */
+static void escape_listing(const hust_params_t *params, hust_buf_t *out)
+{
+    const struct {
+        hust_param_id_t id;
+        uint64_t value;
+    } numbers[] = {
+        {HUST_PARAM_OFFSET, params->offset}, {HUST_PARAM_SIZE, params->size},
+        {HUST_PARAM_START, params->start},   {HUST_PARAM_END, params->end},
+        {HUST_PARAM_NOVAL, params->noval},   {HUST_PARAM_ASYNC, params->async},
+        {HUST_PARAM_DESC, params->desc},     {HUST_PARAM_FILE, params->file},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (given(params, numbers[i].id)) {
+            escape_u64(out, numbers[i].id, numbers[i].value);
+        }
+    }
+    if (given(params, HUST_PARAM_CURSOR)) {
+        escape(out, HUST_PARAM_CURSOR, params->cursor);
+    }
+    if (given(params, HUST_PARAM_MIN)) {
+        escape_i64(out, HUST_PARAM_MIN, params->min);
+    }
+    if (given(params, HUST_PARAM_MAX)) {
+        escape_i64(out, HUST_PARAM_MAX, params->max);
+    }
+}
+
 static void escape_all(const hust_call_t *call, const hust_params_t *params, hust_buf_t *out)
 {
     if (given(params, HUST_PARAM_KEY)) {
@@ -121,6 +149,7 @@ static void escape_all(const hust_call_t *call, const hust_params_t *params, hus
     if (given(params, HUST_PARAM_METHOD)) {
         escape_u64(out, HUST_PARAM_METHOD, params->method);
     }
+    escape_listing(params, out);
 }
 
 static void check_same(const hust_params_t *a, const hust_params_t *b)
@@ -132,6 +161,10 @@ static void check_same(const hust_params_t *a, const hust_params_t *b)
     FUZZ_CHECK(a->score == b->score && a->number == b->number && a->opt == b->opt);
     FUZZ_CHECK(a->decimal == b->decimal);
     FUZZ_CHECK(a->method == b->method);
+    FUZZ_CHECK(a->offset == b->offset && a->size == b->size && a->file == b->file);
+    FUZZ_CHECK(a->start == b->start && a->end == b->end && hust_slice_equal(a->cursor, b->cursor));
+    FUZZ_CHECK(a->noval == b->noval && a->async == b->async && a->desc == b->desc);
+    FUZZ_CHECK(a->min == b->min && a->max == b->max);
 }
 
 static void check_escaped(const input_t *input, const hust_params_t *params)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "node/rank_find.h"
+
 /* --- life --- */
 
 void fixture_start(fixture_t *fixture)
@@ -285,6 +287,26 @@ static void check_tables(const fixture_t *fixture, const truth_t *truth)
     }
 }
 
+/* The order of every sorted set counts as many members as the table does. */
+static void check_ranks(const fixture_t *fixture)
+{
+    hust_table_t *tables;
+    size_t count;
+    hust_scan_t *scan = hust_scan_begin(fixture->store, HUST_CF_RANK);
+    assert_non_null(scan);
+    assert_int_equal(hust_counters_tables(fixture->counters, &tables, &count), HUST_OK);
+    for (size_t i = 0; i < count; i++) {
+        unsigned level;
+        hust_rank_count_t root;
+        assert_int_equal(hust_rank_root(scan, tables[i].tb, &level, &root), HUST_OK);
+        if (tables[i].type == HUST_TYPE_ZSET) {
+            assert_int_equal(root.entries, tables[i].count.count);
+        }
+    }
+    free(tables);
+    hust_scan_end(scan);
+}
+
 void fixture_check(const fixture_t *fixture)
 {
     hust_backlog_t backlogs[HUST_BATCH_BACKLOGS_MAX];
@@ -297,6 +319,7 @@ void fixture_check(const fixture_t *fixture)
     }
     hust_scan_end(scan);
     check_tables(fixture, &truth);
+    check_ranks(fixture);
     assert_int_equal(fixture_count_keys(fixture, HUST_CF_EXPIRY, ""), truth.expiry_keys);
     assert_int_equal(fixture_count_keys(fixture, HUST_CF_HINTS, ""), truth.hints);
     /* Late enough for every hint to be old. */

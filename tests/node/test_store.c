@@ -129,7 +129,7 @@ static void test_an_unknown_format_is_refused(void **state)
     hust_write_free(write);
     fixture_stop(fixture);
     assert_int_equal(open_again(fixture, message), HUST_ERR_VERSION);
-    assert_non_null(strstr(message, "format version 2"));
+    assert_non_null(strstr(message, "format version 3"));
 }
 
 /* Data without a format version is not ours to interpret. */

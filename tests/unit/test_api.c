@@ -80,6 +80,16 @@ static const row_t contract[HUST_CALL_COUNT] = {
     {ONLY_HA("metrics"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ROOTS("version"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
     {ROOTS("status.html"), "GET, HEAD", LOCAL, 0, 0, OTHER, ""},
+    {ONLY_NODE("keys"), "GET", ONE, 0, 0, OTHER,
+     "file offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("hkeys"), "GET", ONE, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("smembers"), "GET", ONE, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? peer@"},
+    {ONLY_NODE("zrangebyrank"), "GET", LOCAL, 0, 0, OTHER,
+     "tb offset? cursor? size start? end? noval? async? desc?"},
+    {ONLY_NODE("zrangebyscore"), "GET", LOCAL, 0, 0, OTHER,
+     "tb min max offset? cursor? size start? end? noval? desc?"},
     {CACHED("exist"), "GET", CACHE, 0, 0, OTHER, "key"},
     {CACHED("get"), "GET", CACHE, 0, 0, OTHER, "key"},
     {CACHED("ttl"), "GET", CACHE, 0, 0, OTHER, "key"},
@@ -207,7 +217,8 @@ static void test_unknown_paths(void **state)
         "/hustcache/hustdb/get",
         "/hustdb/append",
         "/append",
-        "/hustdb/keys",
+        "/hustdb/key",
+        "/keys",
         "/metric",
         "/favicon.ico",
         "/hustdb/hustdb/get",
@@ -337,7 +348,10 @@ static void test_parameter_names(void **state)
 {
     (void)state;
     static const char *const names[HUST_PARAM_COUNT] = {"key",   "val", "tb",   "ttl",  "ver",
-                                                        "score", "opt", "peer", "host", "method"};
+                                                        "score", "opt", "peer", "host", "method",
+                                                        "offset", "size", "cursor", "start",
+                                                        "end", "noval", "async", "desc", "min",
+                                                        "max", "file"};
     for (unsigned id = 0; id < HUST_PARAM_COUNT; id++) {
         assert_string_equal(hust_param_name((hust_param_id_t)id), names[id]);
     }

@@ -626,6 +626,63 @@ static void test_peer_is_a_matter_of_ha(void **state)
     assert_int_equal(f->params.given, 0);
 }
 
+static void test_listings(void **state)
+{
+    fixture_t *f = *state;
+    assert_int_equal(parse(f, HUST_CALL_HKEYS, GET, "tb=t&offset=0&size=10", ""), 0);
+    assert_int_equal(f->params.start, 0);
+    assert_int_equal(f->params.end, 1024);
+    assert_false(f->params.async || f->params.desc || f->params.noval);
+    assert_int_equal(parse(f, HUST_CALL_ZRANGEBYSCORE, GET,
+                           "tb=t&min=-9223372036854775808&max=9223372036854775807&cursor=sAA&"
+                           "size=1000&start=1024&end=1&noval=true&desc=1",
+                           ""),
+                     0);
+    assert_true(f->params.min == INT64_MIN && f->params.max == INT64_MAX);
+    assert_bytes(f->params.cursor, "sAA");
+    assert_int_equal(f->params.size, 1000);
+    assert_int_equal(f->params.start, 1024);
+    assert_int_equal(f->params.end, 1);
+    assert_true(f->params.noval && f->params.desc);
+    assert_int_equal(
+        parse(f, HUST_CALL_KEYS, GET, "file=9&offset=18446744073709551615&size=0&async=false", ""),
+        0);
+    assert_int_equal(f->params.file, 9);
+    assert_true(f->params.offset == UINT64_MAX);
+    assert_true((f->params.given & 1u << HUST_PARAM_ASYNC) != 0);
+}
+
+static void test_refused_listings(void **state)
+{
+    fixture_t *f = *state;
+    static const struct {
+        const char *query, *message;
+    } rows[] = {
+        {"tb=t&size=1", "offset: missing parameter"},
+        {"tb=t&offset=0", "size: missing parameter"},
+        {"tb=t&offset=0&size=1&cursor=tAA", "cursor: given together with offset"},
+        {"tb=t&size=1&cursor=", "cursor: empty"},
+        {"tb=t&offset=-1&size=1", "offset: out of range"},
+        {"tb=t&offset=0&size=1001", "size: out of range"},
+        {"tb=t&offset=0&size=1&start=1025", "start: out of range"},
+        {"tb=t&offset=0&size=1&end=1025", "end: out of range"},
+        {"tb=t&offset=0&size=1&noval=yes", "noval: not true, false, 1 or 0"},
+        {"tb=t&offset=0&size=1&async=TRUE", "async: not true, false, 1 or 0"},
+        {"tb=t&offset=0&size=1&async=", "async: not true, false, 1 or 0"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_row(parse(f, HUST_CALL_HKEYS, GET, rows[i].query, "") == 400, rows[i].query);
+        assert_string_equal(f->message, rows[i].message);
+    }
+    assert_int_equal(parse(f, HUST_CALL_KEYS, GET, "file=10&offset=0&size=1", ""), 400);
+    assert_string_equal(f->message, "file: out of range");
+    assert_int_equal(parse(f, HUST_CALL_ZRANGEBYSCORE, GET, "tb=t&min=1&max=0&offset=0&size=1", ""),
+                     400);
+    assert_string_equal(f->message, "min: larger than max");
+    assert_int_equal(parse(f, HUST_CALL_ZRANGEBYSCORE, GET, "tb=t&max=0&offset=0&size=1", ""), 400);
+    assert_string_equal(f->message, "min: missing parameter");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -658,6 +715,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_binlog, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_binlog_of_a_kv, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_listings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_listings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_peer_is_a_matter_of_ha, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hustlib.http import encode_query
 
+GET = ("GET",)
 GET_HEAD = ("GET", "HEAD")
 GET_POST = ("GET", "POST")
 GET_POST_HEAD = ("GET", "HEAD", "POST")
@@ -13,7 +14,8 @@ GET_POST_DELETE = ("DELETE", "GET", "POST")
 
 # A good value of each parameter.
 GOOD = {"tb": b"t", "key": b"k", "val": b"1", "score": b"1", "ttl": b"0", "ver": b"0",
-        "opt": b"0", "peer": b"0"}
+        "opt": b"0", "peer": b"0", "offset": b"0", "size": b"10", "start": b"0", "end": b"1024",
+        "noval": b"true", "async": b"false", "desc": b"0", "min": b"-5", "max": b"5", "file": b"0"}
 
 _U64_TOO_BIG = b"18446744073709551616"
 _I64_TOO_BIG = b"9223372036854775808"
@@ -22,6 +24,7 @@ _I64_TOO_SMALL = b"-9223372036854775809"
 _NO_NUMBER = (b"", b"abc", b"1.5", b"+1", b"%2B1", b"%201", b"1%20", b"0x10", b"1e3", b"--1",
               b"-", b"1%00", b"%D9%A1", b"9" * 30)
 _UNSIGNED = (*_NO_NUMBER, b"-1", b"-0", _U64_TOO_BIG)
+_BOOLEAN = (b"", b"2", b"yes", b"TRUE", b"True", b"01", b"-0", b"true%20", b"false%00")
 _SIGNED = (*_NO_NUMBER, _I64_TOO_BIG, _I64_TOO_SMALL)
 
 # What is refused, by parameter, percent-encoded as it is sent.
@@ -35,6 +38,17 @@ BAD = {
     "ver": _UNSIGNED,
     "opt": (*_SIGNED, b"2", b"-2"),
     "peer": (*_UNSIGNED, b"2", b"1000000"),
+    "offset": _UNSIGNED,
+    "size": (*_UNSIGNED, b"1001"),
+    "start": (*_UNSIGNED, b"1025"),
+    "end": (*_UNSIGNED, b"1025"),
+    "noval": _BOOLEAN,
+    "async": _BOOLEAN,
+    "desc": _BOOLEAN,
+    "min": (*_SIGNED, b"6"),
+    "max": _SIGNED,
+    "file": (*_UNSIGNED, b"10"),
+    "cursor": (b"", b"AAAA"),  # there is an offset, too
 }
 
 
@@ -73,6 +87,8 @@ class Call:
 
 
 _WRITE = ("ttl", "ver")
+_PAGE = ("offset", "size")
+_PAGE_MORE = ("start", "end", "noval", "cursor")
 
 CALLS = (
     Call("put", GET_POST_PUT, ("key", "val"), _WRITE, "val"),
@@ -91,6 +107,12 @@ CALLS = (
     Call("zrem", GET_POST_DELETE, ("tb", "key"), ("ver",), "key"),
     Call("zscore", GET_POST_HEAD, ("tb", "key"), (), "key"),
     Call("zismember", GET_POST_HEAD, ("tb", "key"), (), "key"),
+    Call("keys", GET, ("file", *_PAGE), (*_PAGE_MORE, "async"), at_ha=False),
+    Call("hkeys", GET, ("tb", *_PAGE), (*_PAGE_MORE, "async"), at_ha=False),
+    Call("smembers", GET, ("tb", *_PAGE), (*_PAGE_MORE, "async"), at_ha=False),
+    Call("zrangebyrank", GET, ("tb", *_PAGE), (*_PAGE_MORE, "async", "desc"), at_ha=False),
+    Call("zrangebyscore", GET, ("tb", "min", "max", *_PAGE), (*_PAGE_MORE, "desc"),
+         at_ha=False),
     Call("get2", GET_HEAD, ("key",), at_node=False),
     Call("exist2", GET_HEAD, ("key",), at_node=False),
     Call("hget2", GET_HEAD, ("tb", "key"), at_node=False),
