@@ -36,8 +36,7 @@ static ngx_uint_t fold(ngx_http_request_t *r, ngx_uint_t status)
         trace->status = status;
     }
     bool is_new = status == NGX_HTTP_NOT_MODIFIED || status == NGX_HTTP_BAD_REQUEST ||
-                  status == NGX_HTTP_SERVICE_UNAVAILABLE ||
-                  status == NGX_HTTP_INSUFFICIENT_STORAGE;
+                  status == NGX_HTTP_SERVICE_UNAVAILABLE || status == NGX_HTTP_INSUFFICIENT_STORAGE;
     return conf->legacy_status && is_new ? NGX_HTTP_NOT_FOUND : status;
 }
 
