@@ -12,6 +12,7 @@
  *   table        the routing table in force: files, shared memory, workers
  *   counters     what is counted, in shared memory
  *   metrics      the counters as Prometheus reads them
+ *   variables    what log_format can say of a request
  *   peer         a node as seen by one worker: what waits for it, batching
  *   lane         one connection to a node: sends one exchange, parses its reply
  *   health       what all workers know of a node, in shared memory; probes
@@ -159,6 +160,7 @@ typedef struct {
 /* location {} */
 typedef struct {
     ngx_flag_t admin;
+    ngx_flag_t legacy_status;
 } hust_ha_loc_conf_t;
 
 /* An operation on its way to a node. Owned by the worker, whose free list it returns to. */
@@ -260,8 +262,19 @@ struct hust_ha_worker_s {
     ngx_queue_t free_ops;
 };
 
+/* What the variables say of a request: the context that nginx keeps for it, or NULL. */
+typedef struct {
+    hust_ha_peer_t *answered[2]; /* in the order of their first answers */
+    unsigned answered_count;
+    unsigned bucket;
+    ngx_uint_t status; /* before it was folded; 0: none yet */
+    unsigned has_bucket : 1;
+    unsigned missed : 1; /* a master missed the write */
+} hust_ha_trace_t;
+
 /* A request on its way. Allocated from its pool. */
 struct hust_ha_transaction_s {
+    hust_ha_trace_t trace; /* first, so that the context is the transaction as well */
     ngx_http_request_t *request;
     hust_ha_worker_t *worker;
     const hust_call_t *call;
@@ -300,6 +313,9 @@ static inline uint64_t hust_ha_wall_ms(void)
 /* ---- handler ---- */
 
 ngx_int_t hust_ha_handler(ngx_http_request_t *r);
+
+/* The call of a request; NULL: there is none of that name here. */
+const hust_call_t *hust_ha_find_call(ngx_http_request_t *r);
 
 /* Of the log phase: counts what the handler has answered. */
 ngx_int_t hust_ha_log_handler(ngx_http_request_t *r);
@@ -370,6 +386,14 @@ void hust_ha_counters_batch(hust_ha_peer_t *peer, ngx_uint_t op_count);
 
 /* So many more, or less. */
 void hust_ha_counters_lanes(hust_ha_peer_t *peer, ngx_atomic_int_t open, ngx_atomic_int_t busy);
+
+/* ---- variables ---- */
+
+/* Make the variables known. */
+ngx_int_t hust_ha_variables_add(ngx_conf_t *cf);
+
+/* A node has given a result. */
+void hust_ha_trace_answered(hust_ha_trace_t *trace, hust_ha_peer_t *peer);
 
 /* ---- metrics ---- */
 

@@ -24,6 +24,22 @@ ngx_int_t hust_ha_add_header(ngx_http_request_t *r, const char *name, hust_slice
     return NGX_OK;
 }
 
+/*
+ * The status that this location's clients are to see. The original answered 404 wherever we have
+ * one of these.
+ */
+static ngx_uint_t fold(ngx_http_request_t *r, ngx_uint_t status)
+{
+    const hust_ha_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_hustdb_ha_module);
+    hust_ha_trace_t *trace = ngx_http_get_module_ctx(r, ngx_http_hustdb_ha_module);
+    if (trace != NULL) {
+        trace->status = status;
+    }
+    bool is_new = status == NGX_HTTP_NOT_MODIFIED || status == NGX_HTTP_BAD_REQUEST ||
+                  status == NGX_HTTP_SERVICE_UNAVAILABLE || status == NGX_HTTP_INSUFFICIENT_STORAGE;
+    return conf->legacy_status && is_new ? NGX_HTTP_NOT_FOUND : status;
+}
+
 static void set_head(ngx_http_request_t *r, ngx_uint_t status, const char *type, uint64_t bytes)
 {
     r->headers_out.status = status;
@@ -81,7 +97,11 @@ static ngx_int_t send_slices(ngx_http_request_t *r, const hust_slice_t *slices, 
 ngx_int_t hust_ha_respond(ngx_http_request_t *r, ngx_uint_t status, const char *type,
                           hust_slice_t body)
 {
-    set_head(r, status, type, body.len);
+    ngx_uint_t shown = fold(r, status);
+    if (shown != status) {
+        body = hust_slice_of(NULL, 0);
+    }
+    set_head(r, shown, type, body.len);
     return send_slices(r, &body, 1);
 }
 
@@ -157,6 +177,13 @@ void hust_ha_answer_finish(hust_ha_transaction_t *transaction)
     hust_answer_t answer;
     hust_answer_make(transaction->call, &transaction->coord.outcome, &transaction->conditions,
                      &answer);
+    ngx_uint_t shown = fold(r, answer.status);
+    if (shown != answer.status) {
+        answer.status = (unsigned)shown;
+        answer.text = NULL;
+        answer.value_count = 0;
+        answer.body_bytes = 0;
+    }
     if (has_large_value(transaction, &answer)) {
         hust_ha_stream_start(transaction, &answer);
     } else {

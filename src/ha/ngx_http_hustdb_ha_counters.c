@@ -10,8 +10,8 @@
 
 #include <signal.h>
 
-const ngx_msec_t hust_ha_latency_bounds_ms[HUST_HA_LATENCY_BOUNDS] = {1,   2,   5,    10,   20,  50,
-                                                                     100, 200, 500, 1000, 2000, 5000};
+const ngx_msec_t hust_ha_latency_bounds_ms[HUST_HA_LATENCY_BOUNDS] = {
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
 
 static bool is_alive(ngx_atomic_uint_t pid)
 {

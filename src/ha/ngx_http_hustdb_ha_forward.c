@@ -4,6 +4,7 @@
 #include "ngx_http_hustdb_ha.h"
 
 typedef struct {
+    hust_ha_trace_t trace; /* first: it is the request's context */
     ngx_http_request_t *request;
     const hust_call_t *call;
     hust_ha_op_t *op; /* under way, or NULL */
@@ -76,6 +77,7 @@ ngx_int_t hust_ha_forward(ngx_http_request_t *r, const hust_call_t *call, unsign
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     forward->request = r;
+    ngx_http_set_ctx(r, forward, ngx_http_hustdb_ha_module);
     forward->call = call;
     ngx_int_t rc;
     unsigned status =
@@ -130,6 +132,9 @@ static void op_handler(hust_ha_op_t *op, const hust_result_t *result, hust_failu
     ngx_http_request_t *r = forward->request;
     ngx_connection_t *c = r->connection;
     forward->op = NULL;
+    if (result != NULL) {
+        hust_ha_trace_answered(&forward->trace, op->peer);
+    }
     ngx_http_set_log_request(c->log, r);
     ngx_http_finalize_request(r, result == NULL ? respond_unreachable(r, op->peer)
                                                 : respond(forward, result));

@@ -44,8 +44,7 @@ static ngx_int_t refuse_method(ngx_http_request_t *r, const hust_call_t *call)
     return hust_ha_respond_error(r, NGX_HTTP_NOT_ALLOWED, "this call does not know the method\n");
 }
 
-/* The call of a request; NULL: there is none of that name here. */
-static const hust_call_t *find_call(ngx_http_request_t *r)
+const hust_call_t *hust_ha_find_call(ngx_http_request_t *r)
 {
     hust_ha_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_hustdb_ha_module);
     const hust_call_t *call = hust_call_find(HUST_AT_HA, call_path(r));
@@ -68,14 +67,14 @@ ngx_int_t hust_ha_log_handler(ngx_http_request_t *r)
     ngx_time_t *now = ngx_timeofday();
     int64_t latency_ms =
         (int64_t)(now->sec - r->start_sec) * 1000 + (int64_t)now->msec - (int64_t)r->start_msec;
-    hust_ha_counters_request(conf->worker, find_call(r), final_status(r),
+    hust_ha_counters_request(conf->worker, hust_ha_find_call(r), final_status(r),
                              latency_ms < 0 ? 0 : (ngx_msec_t)latency_ms);
     return NGX_OK;
 }
 
 ngx_int_t hust_ha_handler(ngx_http_request_t *r)
 {
-    const hust_call_t *call = find_call(r);
+    const hust_call_t *call = hust_ha_find_call(r);
     unsigned method = hust_method_bit(hust_ha_slice(r->method_name));
     bool allowed = call != NULL && (call->methods & method) != 0;
     if (allowed && (call->class_ == HUST_CLASS_READ || call->class_ == HUST_CLASS_READ2 ||

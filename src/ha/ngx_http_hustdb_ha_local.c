@@ -12,12 +12,9 @@ static const struct {
     hust_call_id_t id;
     ngx_int_t (*answer)(ngx_http_request_t *r);
 } local_calls[] = {
-    {HUST_CALL_PEER_COUNT, peer_count},
-    {HUST_CALL_GET_TABLE, get_table},
-    {HUST_CALL_VERSION, version},
-    {HUST_CALL_STATUS, status},
-    {HUST_CALL_METRICS, hust_ha_metrics},
-    {HUST_CALL_SYNC_ALIVE, status},
+    {HUST_CALL_PEER_COUNT, peer_count},   {HUST_CALL_GET_TABLE, get_table},
+    {HUST_CALL_VERSION, version},         {HUST_CALL_STATUS, status},
+    {HUST_CALL_METRICS, hust_ha_metrics}, {HUST_CALL_SYNC_ALIVE, status},
 };
 
 /* The table in force; NULL: no memory. Another request may replace it. */

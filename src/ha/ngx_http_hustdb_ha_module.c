@@ -30,6 +30,11 @@ static ngx_command_t ngx_http_hustdb_ha_commands[] = {
      NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
      ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(hust_ha_loc_conf_t, admin), NULL},
 
+    {ngx_string("hustdb_ha_legacy_status"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
+     ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(hust_ha_loc_conf_t, legacy_status),
+     NULL},
+
     {ngx_string("hustdb_ha_connect_timeout"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
      ngx_conf_set_msec_slot, NGX_HTTP_MAIN_CONF_OFFSET,
      offsetof(hust_ha_main_conf_t, connect_timeout), NULL},
@@ -52,14 +57,14 @@ static ngx_command_t ngx_http_hustdb_ha_commands[] = {
 };
 
 static ngx_http_module_t ngx_http_hustdb_ha_module_ctx = {
-    NULL,             /* preconfiguration */
-    add_log_handler,  /* postconfiguration */
-    create_main_conf, /* create main configuration */
-    init_main_conf,   /* init main configuration */
-    NULL,             /* create server configuration */
-    NULL,             /* merge server configuration */
-    create_loc_conf,  /* create location configuration */
-    merge_loc_conf,   /* merge location configuration */
+    hust_ha_variables_add, /* preconfiguration */
+    add_log_handler,       /* postconfiguration */
+    create_main_conf,      /* create main configuration */
+    init_main_conf,        /* init main configuration */
+    NULL,                  /* create server configuration */
+    NULL,                  /* merge server configuration */
+    create_loc_conf,       /* create location configuration */
+    merge_loc_conf,        /* merge location configuration */
 };
 
 ngx_module_t ngx_http_hustdb_ha_module = {
@@ -127,6 +132,7 @@ static void *create_loc_conf(ngx_conf_t *cf)
     hust_ha_loc_conf_t *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
     if (conf != NULL) {
         conf->admin = NGX_CONF_UNSET;
+        conf->legacy_status = NGX_CONF_UNSET;
     }
     return conf;
 }
@@ -137,6 +143,7 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     hust_ha_loc_conf_t *previous = parent;
     hust_ha_loc_conf_t *conf = child;
     ngx_conf_merge_value(conf->admin, previous->admin, 0);
+    ngx_conf_merge_value(conf->legacy_status, previous->legacy_status, 0);
     return NGX_CONF_OK;
 }
 

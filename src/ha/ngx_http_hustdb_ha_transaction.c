@@ -106,6 +106,7 @@ static bool waits(const hust_ha_transaction_t *transaction)
 static void finish(hust_ha_transaction_t *transaction)
 {
     const hust_outcome_t *outcome = &transaction->coord.outcome;
+    transaction->trace.missed = outcome->sync.len > 0;
     for (unsigned m = 0; m < 2; m++) {
         hust_ha_peer_t *peer = peer_of(transaction, m);
         if (outcome->sync.len > 0 &&
@@ -162,6 +163,8 @@ void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
     uint64_t now_ms = hust_ha_wall_ms();
     unsigned bucket = hust_element_bucket(&transaction->op.element);
     unsigned masters[2];
+    transaction->trace.bucket = bucket;
+    transaction->trace.has_bucket = 1;
     hust_routing_masters(worker->routing, bucket, masters);
     transaction->masters[0] = worker->peers[masters[0]];
     transaction->masters[1] = worker->peers[masters[1]];
@@ -224,6 +227,9 @@ static void op_handler(hust_ha_op_t *op, const hust_result_t *result, hust_failu
     uint64_t now_ms = hust_ha_wall_ms();
     transaction->ops[op->master] = NULL;
     ngx_http_set_log_request(c->log, transaction->request);
+    if (result != NULL) {
+        hust_ha_trace_answered(&transaction->trace, op->peer);
+    }
     if (result != NULL && keep_result(transaction, result, &kept)) {
         hust_coord_on_result(&transaction->coord, op->master, &kept, now_ms);
     } else {
