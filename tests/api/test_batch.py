@@ -216,7 +216,7 @@ def malformed():
     yield "bytes left over", good + b"x"
     for what, at, values in (
             ("length", 20, (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x05")),
-            ("code", 24, (b"\x00", b"\x08", b"\xff")),
+            ("code", 24, (b"\x00", b"\x09", b"\xff")),
             ("type", 25, (b"\x00", b"X", b"H")),
             ("direct flag", 26, (b"\x05\x00",)),
             ("tb length", 36, (b"\x01", b"\xff")),
