@@ -77,8 +77,8 @@ typedef enum {
     X(GET2, get2) X(HGET2, hget2) X(ZSCORE2, zscore2) X(SISMEMBER2, sismember2)                    \
     X(EXIST2, exist2) X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2)                                \
     X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
-    X(FILE_COUNT, file_count) X(PEER_COUNT, peer_count) X(GET_TABLE, get_table)                    \
-    X(VERSION, version) X(STATUS, status.html)
+    X(FILE_COUNT, file_count) X(SYNC_STATUS, sync_status) X(PEER_COUNT, peer_count)               \
+    X(GET_TABLE, get_table) X(VERSION, version) X(STATUS, status.html)
 #define HUST_CALL_ENUM(id, name) HUST_CALL_##id,
     HUST_CALL_MAP(HUST_CALL_ENUM)
 #undef HUST_CALL_ENUM

@@ -90,6 +90,7 @@ typedef struct hust_ha_health_s {
     /* Hashes of the addresses that this node holds hints for; 0: a free place. */
     ngx_atomic_t backlog_count;
     ngx_atomic_t backlogs[HUST_BATCH_BACKLOGS_MAX];
+    ngx_atomic_t backlog_at_ms; /* while it holds any: when a worker may ask whether it still does */
     char address[HUST_ADDRESS_BYTES_MAX + 1];
 } hust_ha_health_t;
 

@@ -6,7 +6,8 @@
  * claims the probe first, with pauses that grow.
  *
  * A node is catching up while its partner reports old hints for it. Young ones are not reported (most
- * are writes on their way), so the time until a missed write's hint is old is bridged here.
+ * are writes on their way), so the time until a missed write's hint is old is bridged here. Hints
+ * are delivered by the nodes; that they are is learned although there may be no requests.
  */
 #include "ngx_http_hustdb_ha.h"
 
@@ -17,6 +18,8 @@ enum {
     PROBE_PAUSE_MAX_MS = 1000,
     HINT_OLD_MS = 3200, /* by then a node reports a hint, if it still has it */
     BEHIND_MS = HINT_OLD_MS + 500,
+    /* A node that holds hints delivers them by itself: this often it is asked whether it is done. */
+    BACKLOG_PAUSE_MS = 500,
 };
 
 static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data);
@@ -167,6 +170,9 @@ void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *hea
             add_backlog(health, hust_ha_health_hash(head->backlogs[i].target));
         }
     }
+    if (health->backlog_count != 0) {
+        hust_ha_health_watch(peer->worker);
+    }
 }
 
 void hust_ha_health_missed(hust_ha_peer_t *peer)
@@ -266,9 +272,20 @@ static void refresh(hust_ha_peer_t *peer)
     }
 }
 
+/* A node that holds hints: does it still? */
+static void probe_backlog(hust_ha_peer_t *peer)
+{
+    ngx_atomic_uint_t due = peer->health->backlog_at_ms;
+    if (is_due(due) && ngx_atomic_cmp_set(&peer->health->backlog_at_ms, due,
+                                          ngx_current_msec + BACKLOG_PAUSE_MS)) {
+        probe(peer);
+    }
+}
+
 static bool needs_watch(const hust_ha_peer_t *peer)
 {
-    return hust_ha_health_is_down(peer) || peer->health->refresh_at_ms != 0;
+    return hust_ha_health_is_down(peer) || peer->health->refresh_at_ms != 0 ||
+           peer->health->backlog_count != 0;
 }
 
 void hust_ha_health_watch(hust_ha_worker_t *worker)
@@ -295,6 +312,8 @@ void hust_ha_health_probe_handler(ngx_event_t *event)
         hust_ha_peer_t *peer = &worker->peers[i];
         if (hust_ha_health_is_down(peer)) {
             probe_down(peer);
+        } else if (peer->health->backlog_count != 0) {
+            probe_backlog(peer);
         }
         if (peer->health->refresh_at_ms != 0) {
             refresh(peer);
