@@ -80,8 +80,7 @@ static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 {
     int order = hust_stamp_compare(a->stamp, b->stamp);
     assert(order != 0);
-    return (hust_record_t){.side_count = 2,
-                           .sides = {order > 0 ? *a : *b, order > 0 ? *b : *a}};
+    return (hust_record_t){.side_count = 2, .sides = {order > 0 ? *a : *b, order > 0 ? *b : *a}};
 }
 
 /*

@@ -36,6 +36,7 @@ typedef struct {
     hust_hint_page_t page;
     unsigned retry_ms; /* 0: the last attempt brought something */
     bool away;         /* told so in the log */
+    bool refusing;     /* so was that: it does not take everything */
     uint64_t ops_seen; /* committed by anybody, as of the last batch */
     atomic_uint_least64_t processed;
     atomic_uint_least64_t synced;
@@ -99,16 +100,18 @@ static void give_way(peer_t *peer, uint64_t began_ms, size_t own_ops)
 {
     hust_deliver_t *deliver = peer->deliver;
     uint64_t done = hust_committer_load(deliver->env.committer).done;
-    uint64_t others = done - peer->ops_seen - own_ops;
+    assert(done >= peer->ops_seen);
+    uint64_t others = done - peer->ops_seen > own_ops ? done - peer->ops_seen - own_ops : 0;
     if (others >= FOREGROUND_OPS_MIN) {
         uint64_t pause = (monotonic_ms() - began_ms) * FOREGROUND_PAUSE_FACTOR;
-        pause_ms(deliver, pause > FOREGROUND_PAUSE_MAX_MS ? FOREGROUND_PAUSE_MAX_MS
-                                                          : (unsigned)pause);
+        pause_ms(deliver,
+                 pause > FOREGROUND_PAUSE_MAX_MS ? FOREGROUND_PAUSE_MAX_MS : (unsigned)pause);
     }
 }
 
 static void retry_later(peer_t *peer)
 {
+    assert(peer->retry_ms <= RETRY_MAX_MS);
     unsigned next = peer->retry_ms == 0 ? RETRY_MIN_MS : peer->retry_ms * 2;
     peer->retry_ms = next > RETRY_MAX_MS ? RETRY_MAX_MS : next;
     pause_ms(peer->deliver, peer->retry_ms);
@@ -130,10 +133,13 @@ static void note_batch(peer_t *peer, const hust_handoff_outcome_t *outcome)
         hust_log(HUST_LOG_INFO, "deliver: %s is there again", peer->target);
         peer->away = false;
     }
-    if (outcome->refused > 0) {
+    assert(outcome->refused <= outcome->handled);
+    assert(outcome->synced + outcome->changed <= outcome->handled);
+    if (outcome->refused > 0 && !peer->refusing) {
         hust_log(HUST_LOG_WARN, "deliver: %s: %zu of %zu elements must wait: %s", peer->target,
                  outcome->refused, outcome->handled, outcome->message);
     }
+    peer->refusing = outcome->refused > 0;
     atomic_fetch_add(&peer->processed, outcome->handled - outcome->refused);
     atomic_fetch_add(&peer->synced, outcome->synced);
 }
@@ -168,8 +174,11 @@ static bool deliver_batch(peer_t *peer, size_t *at, size_t *useful)
     note_batch(peer, &outcome);
     *useful += outcome.synced + outcome.changed;
     *at += outcome.handled;
+    assert(*at <= peer->page.count);
     give_way(peer, began_ms, outcome.committed);
-    return !is_stopping(deliver);
+    /* A peer that takes nothing (its disk may be full) is left alone for a while. */
+    bool in_vain = outcome.handled > 1 && outcome.refused == outcome.handled;
+    return !in_vain && !is_stopping(deliver);
 }
 
 /* Deliver a page; false: this pass is over. */
@@ -177,10 +186,9 @@ static bool deliver_page(peer_t *peer, size_t *useful)
 {
     hust_deliver_t *deliver = peer->deliver;
     uint64_t now_ms = hust_wall_ms();
-    hust_error_t err =
-        hust_hint_page_read(deliver->env.store, hust_slice_str(peer->target),
-                            now_ms < HUST_HINT_BACKLOG_MS ? 0 : now_ms - HUST_HINT_BACKLOG_MS,
-                            &peer->page);
+    hust_error_t err = hust_hint_page_read(
+        deliver->env.store, hust_slice_str(peer->target),
+        now_ms < HUST_HINT_BACKLOG_MS ? 0 : now_ms - HUST_HINT_BACKLOG_MS, &peer->page);
     if (err != HUST_OK) {
         hust_log(HUST_LOG_ERROR, "deliver: %s: %s", peer->target, hust_error_text(err));
         return false;
@@ -236,6 +244,7 @@ static void *run(void *arg)
 static hust_error_t start_peer(hust_deliver_t *deliver, const char *address)
 {
     char url[HUST_TARGET_BYTES_MAX + 32];
+    assert(deliver->peer_count < HUST_CONFIG_PEERS_MAX);
     peer_t *peer = &deliver->peers[deliver->peer_count++];
     peer->deliver = deliver;
     peer->target = address;
@@ -282,6 +291,7 @@ hust_error_t hust_deliver_start(const hust_deliver_env_t *env, hust_deliver_t **
 
 static void stop_peer(peer_t *peer)
 {
+    assert(is_stopping(peer->deliver));
     if (peer->running) {
         pthread_join(peer->thread, NULL);
     }
@@ -317,14 +327,14 @@ unsigned hust_deliver_status(hust_deliver_t *deliver,
                              hust_deliver_status_t out[HUST_CONFIG_PEERS_MAX])
 {
     uint64_t now_ms = hust_wall_ms();
+    assert(deliver->peer_count <= HUST_CONFIG_PEERS_MAX);
     for (unsigned i = 0; i < deliver->peer_count; i++) {
         peer_t *peer = &deliver->peers[i];
         out[i] = (hust_deliver_status_t){
             .target = peer->target,
             .processed = atomic_load(&peer->processed),
             .synced = atomic_load(&peer->synced),
-            .pending =
-                hust_hints_old(deliver->env.hints, hust_slice_str(peer->target), now_ms),
+            .pending = hust_hints_old(deliver->env.hints, hust_slice_str(peer->target), now_ms),
             .oldest_pending_s = age_s(atomic_load(&peer->oldest_ms), now_ms),
         };
     }

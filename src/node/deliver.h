@@ -14,11 +14,11 @@
 #include "node/store.h"
 
 typedef struct {
-    const char *target;             /* host:port, borrowed for the life of the delivery */
-    uint64_t processed;             /* elements exchanged since the start, repeats included */
-    uint64_t synced;                /* hints dropped because both hold the same */
-    uint64_t pending;               /* hints that wait */
-    uint64_t oldest_pending_s;      /* for how long the oldest that was seen waits */
+    const char *target;        /* host:port, borrowed for the life of the delivery */
+    uint64_t processed;        /* elements exchanged since the start, repeats included */
+    uint64_t synced;           /* hints dropped because both hold the same */
+    uint64_t pending;          /* hints that wait */
+    uint64_t oldest_pending_s; /* for how long the oldest that was seen waits */
 } hust_deliver_status_t;
 
 typedef struct hust_deliver hust_deliver_t;

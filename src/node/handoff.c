@@ -100,8 +100,10 @@ static hust_error_t show(hust_handoff_t *handoff, shown_t *shown, hust_slice_t b
     shown->look = LOOK_SHOWN;
     shown->stamp = hust_record_stamp(&stored.record);
     shown->gen = stored.hint.gen;
-    const hust_op_t op = {.code = HUST_OP_RECONCILE, .element = shown->element,
-                          .now_ms = handoff->now_ms, .value = bytes};
+    const hust_op_t op = {.code = HUST_OP_RECONCILE,
+                          .element = shown->element,
+                          .now_ms = handoff->now_ms,
+                          .value = bytes};
     *fits = handoff->shown_count == 0 ||
             handoff->request.len + hust_op_encoded_bytes(&op) <= BATCH_BYTES_MAX;
     return *fits ? hust_batch_request_add(&handoff->request, &op) : HUST_OK;
@@ -128,8 +130,8 @@ static hust_error_t look_at(hust_handoff_t *handoff, hust_slice_t data_key, hust
 }
 
 /* Look at the next `count` elements; `*fits` is false once one has to wait for the next batch. */
-static hust_error_t look_at_some(hust_handoff_t *handoff, const hust_hint_page_t *page,
-                                 size_t from, size_t count, bool *fits)
+static hust_error_t look_at_some(hust_handoff_t *handoff, const hust_hint_page_t *page, size_t from,
+                                 size_t count, bool *fits)
 {
     hust_slice_t keys[READ_AHEAD_MAX];
     hust_pinned_t found[READ_AHEAD_MAX];
@@ -138,8 +140,7 @@ static hust_error_t look_at_some(hust_handoff_t *handoff, const hust_hint_page_t
     for (size_t i = 0; i < count; i++) {
         keys[i] = hust_hint_page_key(page, from + i);
     }
-    hust_error_t err =
-        hust_store_get_many(handoff->env.store, HUST_CF_DATA, keys, count, found);
+    hust_error_t err = hust_store_get_many(handoff->env.store, HUST_CF_DATA, keys, count, found);
     if (err != HUST_OK) {
         return err;
     }

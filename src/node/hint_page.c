@@ -50,8 +50,7 @@ static void seek(hust_scan_t *scan, hust_slice_t prefix, const hust_hint_page_t 
 {
     hust_slice_t cursor = hust_buf_slice(&page->cursor);
     hust_scan_seek(scan, cursor.len == 0 ? prefix : cursor);
-    if (cursor.len > 0 && hust_scan_valid(scan) &&
-        hust_slice_equal(hust_scan_key(scan), cursor)) {
+    if (cursor.len > 0 && hust_scan_valid(scan) && hust_slice_equal(hust_scan_key(scan), cursor)) {
         hust_scan_next(scan);
     }
 }

@@ -14,9 +14,9 @@ typedef struct {
     size_t count;
     size_t ends[HUST_HINT_PAGE_ELEMENTS]; /* of the data keys in `keys` */
     hust_buf_t keys;                      /* one after another; owned */
-    uint64_t oldest_ms;                   /* since when the oldest of them waits; 0: there is none */
-    bool last;                            /* the list ends with this page */
-    hust_buf_t cursor;                    /* the last entry looked at; owned */
+    uint64_t oldest_ms; /* since when the oldest of them waits; 0: there is none */
+    bool last;          /* the list ends with this page */
+    hust_buf_t cursor;  /* the last entry looked at; owned */
 } hust_hint_page_t;
 
 /*

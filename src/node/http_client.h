@@ -22,12 +22,11 @@ void hust_http_client_free(hust_http_client_t *client);
 
 /*
  * POST `body` and read the whole answer into `reply` (cleared first). HUST_OK: `*status` is the
- * answer's. HUST_ERR_IO: there was none (refused, reset, silent for seconds, stopped), with one line
- * in `message`; the request may have been carried out. HUST_ERR_NOMEM.
+ * answer's. HUST_ERR_IO: there was none (refused, reset, silent for seconds, stopped), with one
+ * line in `message`; the request may have been carried out. HUST_ERR_NOMEM.
  */
 hust_error_t hust_http_client_post(hust_http_client_t *client, hust_slice_t body, hust_buf_t *reply,
-                                   unsigned *status,
-                                   char message[HUST_HTTP_CLIENT_MESSAGE_BYTES]);
+                                   unsigned *status, char message[HUST_HTTP_CLIENT_MESSAGE_BYTES]);
 
 /* Close the connection until the next request. */
 void hust_http_client_rest(hust_http_client_t *client);

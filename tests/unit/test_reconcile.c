@@ -12,7 +12,8 @@ static const hust_stamp_t NO_STAMP = {0, 0};
 
 static hust_side_t side(unsigned at, const char *value)
 {
-    return (hust_side_t){.stamp = test_stamp(at), .version = value == NULL ? 0 : 1,
+    return (hust_side_t){.stamp = test_stamp(at),
+                         .version = value == NULL ? 0 : 1,
                          .deleted = value == NULL,
                          .value = value == NULL ? (hust_slice_t){NULL, 0} : hust_slice_str(value)};
 }
@@ -26,7 +27,9 @@ static hust_stored_t plain(unsigned at, const char *value)
 static hust_stored_t solo(unsigned at, const char *value, unsigned base, bool has_target)
 {
     hust_stored_t stored = plain(at, value);
-    stored.hint = (hust_hint_t){.present = true, .has_target = has_target, .gen = 1,
+    stored.hint = (hust_hint_t){.present = true,
+                                .has_target = has_target,
+                                .gen = 1,
                                 .base = base == 0 ? NO_STAMP : test_stamp(base),
                                 .solo = test_stamp(at)};
     return stored;
@@ -35,10 +38,11 @@ static hust_stored_t solo(unsigned at, const char *value, unsigned base, bool ha
 static hust_stored_t conflict(unsigned newer, const char *a, unsigned older, const char *b,
                               unsigned own)
 {
-    return (hust_stored_t){
-        .record = {.side_count = 2, .sides = {side(newer, a), side(older, b)}},
-        .hint = {.present = true, .gen = 1, .own = test_stamp(own),
-                 .base = test_stamp(own == newer ? older : newer)}};
+    return (hust_stored_t){.record = {.side_count = 2, .sides = {side(newer, a), side(older, b)}},
+                           .hint = {.present = true,
+                                    .gen = 1,
+                                    .own = test_stamp(own),
+                                    .base = test_stamp(own == newer ? older : newer)}};
 }
 
 /* Both work it out; they must agree on the record. The outcome of the first is returned. */
@@ -242,8 +246,11 @@ static void an_answer_counts_only_while_nothing_has_changed(void **state)
     hust_stored_t theirs = plain(9, "newer");
     hust_buf_t bytes = {0};
     assert_int_equal(hust_stored_encode(&theirs, &bytes), HUST_OK);
-    hust_op_t op = {.code = HUST_OP_RECONCILE, .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_GEN,
-                    .element = test_element(), .now_ms = TEST_NOW_MS, .stamp = test_stamp(4),
+    hust_op_t op = {.code = HUST_OP_RECONCILE,
+                    .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_GEN,
+                    .element = test_element(),
+                    .now_ms = TEST_NOW_MS,
+                    .stamp = test_stamp(4),
                     .value = hust_buf_slice(&bytes)};
     assert_true((replica_do(&replica, op).flags & HUST_RESULT_BEHIND) != 0);
     op.stamp = test_stamp(5);
@@ -268,7 +275,9 @@ static void a_stamp_far_ahead_is_refused(void **state)
     hust_buf_t bytes = {0};
     theirs.record.sides[0].stamp = test_stamp(HUST_CLOCK_AHEAD_MAX_MS + 1);
     assert_int_equal(hust_stored_encode(&theirs, &bytes), HUST_OK);
-    hust_op_t op = {.code = HUST_OP_RECONCILE, .element = test_element(), .now_ms = TEST_NOW_MS,
+    hust_op_t op = {.code = HUST_OP_RECONCILE,
+                    .element = test_element(),
+                    .now_ms = TEST_NOW_MS,
                     .value = hust_buf_slice(&bytes)};
     assert_int_equal(replica_do(&replica, op).status, 503);
     assert_int_equal(replica.held.record.side_count, 0);
@@ -397,8 +406,9 @@ static hust_op_t new_write(history_t *history, unsigned *write)
     if (kind == 2 || kind == 3) {
         op = test_del(history->stamps[*write]);
     }
-    if (!hust_side_is_live(&(hust_side_t){.deleted = op.code == HUST_OP_DEL,
-                                          .expire_at_ms = op.expire_at_ms}, TEST_NOW_MS)) {
+    if (!hust_side_is_live(
+            &(hust_side_t){.deleted = op.code == HUST_OP_DEL, .expire_at_ms = op.expire_at_ms},
+            TEST_NOW_MS)) {
         strcpy(history->values[*write], "gone");
     }
     return op;
@@ -429,9 +439,13 @@ static void write_solo(history_t *history)
     op.flags |= known ? HUST_OPF_SOLO | HUST_OPF_HAS_TARGET : 0;
     hust_result_t result = arrive(history, m, write, &op);
     if (!known) {
-        hust_op_t hint = {.code = HUST_OP_HINT, .element = op.element, .now_ms = op.now_ms,
+        hust_op_t hint = {.code = HUST_OP_HINT,
+                          .element = op.element,
+                          .now_ms = op.now_ms,
                           .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_BASE | HUST_OPF_HAS_TARGET,
-                          .stamp = op.stamp, .base = result.replaced, .target = ADDRESS};
+                          .stamp = op.stamp,
+                          .base = result.replaced,
+                          .target = ADDRESS};
         replica_do(&history->master[m], hint);
     }
 }
@@ -461,8 +475,11 @@ static void write_deciding(history_t *history)
     hust_buf_t record = {0};
     const hust_record_t *mine = &history->master[m].held.record;
     assert_int_equal(hust_record_encode(mine, &record), HUST_OK);
-    hust_op_t merge = {.code = HUST_OP_MERGE, .flags = HUST_OPF_HAS_BASE, .element = op.element,
-                       .now_ms = op.now_ms, .base = decided.replaced,
+    hust_op_t merge = {.code = HUST_OP_MERGE,
+                       .flags = HUST_OPF_HAS_BASE,
+                       .element = op.element,
+                       .now_ms = op.now_ms,
+                       .base = decided.replaced,
                        .value = hust_buf_slice(&record)};
     /* Any write through HA decides a conflict that it meets: it counts as knowing both sides. */
     bool decides = history->master[1 - m].held.record.side_count == 2;
@@ -473,9 +490,13 @@ static void write_deciding(history_t *history)
     bool equal = hust_stamp_compare(merged.stamp, decided.stamp) == 0 &&
                  (merged.flags & HUST_RESULT_CONFLICT) == 0;
     if (fate == 2 && equal) {
-        hust_op_t unhint = {.code = HUST_OP_UNHINT, .element = op.element, .now_ms = op.now_ms,
+        hust_op_t unhint = {.code = HUST_OP_UNHINT,
+                            .element = op.element,
+                            .now_ms = op.now_ms,
                             .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_GEN | HUST_OPF_HAS_TARGET,
-                            .stamp = decided.stamp, .gen = decided.gen, .target = ADDRESS};
+                            .stamp = decided.stamp,
+                            .gen = decided.gen,
+                            .target = ADDRESS};
         replica_do(&history->master[m], unhint);
     }
 }
@@ -484,8 +505,10 @@ static hust_op_t show(const replica_t *from, hust_buf_t *bytes)
 {
     hust_buf_clear(bytes);
     assert_int_equal(hust_stored_encode(&from->held, bytes), HUST_OK);
-    return (hust_op_t){.code = HUST_OP_RECONCILE, .element = test_element(),
-                       .now_ms = TEST_NOW_MS, .value = hust_buf_slice(bytes)};
+    return (hust_op_t){.code = HUST_OP_RECONCILE,
+                       .element = test_element(),
+                       .now_ms = TEST_NOW_MS,
+                       .value = hust_buf_slice(bytes)};
 }
 
 /* One exchange as a node carries it out; true if both are known to hold the same. */
@@ -571,8 +594,8 @@ static void check_end(history_t *history, uint64_t seed)
 
 static void run_history(uint64_t seed)
 {
-    static void (*const writes[])(history_t *) = {write_plain, write_solo, write_solo,
-                                                  write_direct, write_deciding};
+    static void (*const writes[])(history_t *) = {write_plain, write_solo, write_solo, write_direct,
+                                                  write_deciding};
     history_t history = {.seed = seed * 0x9E3779B97F4A7C15ULL + 1, .clock = {.writer = 7}};
     for (unsigned m = 0; m < 2; m++) {
         replica_init(&history.master[m]);
@@ -587,8 +610,11 @@ static void run_history(uint64_t seed)
         }
     }
     /* Marks are no tasks: something has to bring the element up, as the comparison of masters. */
-    hust_op_t hint = {.code = HUST_OP_HINT, .flags = HUST_OPF_HAS_TARGET,
-                      .element = test_element(), .now_ms = TEST_NOW_MS, .target = ADDRESS};
+    hust_op_t hint = {.code = HUST_OP_HINT,
+                      .flags = HUST_OPF_HAS_TARGET,
+                      .element = test_element(),
+                      .now_ms = TEST_NOW_MS,
+                      .target = ADDRESS};
     replica_do(&history.master[test_pick(&history.seed, 2)], hint);
     deliver(&history, true);
     check_end(&history, seed);
