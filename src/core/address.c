@@ -65,6 +65,7 @@ static bool all_digits(hust_slice_t text)
 static bool name_valid(const char *host, size_t len)
 {
     struct in_addr address;
+    assert(host[len] == '\0');
     hust_slice_t label = hust_slice_of(host, 0);
     for (size_t i = 0; i <= len; i++) {
         if (i < len && host[i] != '.') {
@@ -121,10 +122,10 @@ hust_error_t hust_address_parse(hust_slice_t text, hust_peer_t *out)
         host = hust_slice_of(host.data + 1, host.len - 2);
     }
     *out = (hust_peer_t){0};
+    assert(text.len < sizeof(out->address) && host.len < sizeof(out->host));
     memcpy(out->address, text.data, text.len);
     memcpy(out->host, host.data, host.len);
-    return parse_port(port, &out->port) && host_valid(out, host.len) ? HUST_OK
-                                                                     : HUST_ERR_MALFORMED;
+    return parse_port(port, &out->port) && host_valid(out, host.len) ? HUST_OK : HUST_ERR_MALFORMED;
 }
 
 bool hust_address_same(const hust_peer_t *a, const hust_peer_t *b)

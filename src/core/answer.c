@@ -103,6 +103,8 @@ static void add_trouble(const hust_call_t *call, const hust_outcome_t *outcome,
 void hust_answer_make(const hust_call_t *call, const hust_outcome_t *outcome,
                       const hust_conditions_t *conditions, hust_answer_t *answer)
 {
+    assert(outcome->status >= 200 && outcome->status <= 599);
+    assert(outcome->value_count <= 2);
     answer->status = outcome->status;
     answer->header_count = 0;
     answer->body_bytes = 0;

@@ -31,6 +31,7 @@ enum { ALLOW_CHARS_MAX = 64 };
 #define HOST [HUST_PARAM_HOST] = HUST_PRESENCE_REQUIRED
 #define METHOD [HUST_PARAM_METHOD] = HUST_PRESENCE_REQUIRED
 
+/* clang-format off */
 #define ROW(id, name, where, class_, methods, type, code, reply, ...)                              \
     [HUST_CALL_##id] = {HUST_CALL_##id, name, where, HUST_CLASS_##class_, methods, type, code,     \
                         HUST_REPLY_##reply, {__VA_ARGS__}}
@@ -44,7 +45,6 @@ enum { ALLOW_CHARS_MAX = 64 };
 #define OTHER(id, name, where, class_, methods, ...)                                               \
     ROW(id, name, where, class_, methods, 0, 0, OTHER, __VA_ARGS__)
 
-/* clang-format off */
 static const hust_call_t calls[HUST_CALL_COUNT] = {
     WRITE(PUT, "put", GET_POST_PUT, KV, PUT, STORED, KEY, VAL_OR_BODY, TTL, VER),
     READ(GET, "get", GET_HEAD, KV, VALUE, KEY),
@@ -79,8 +79,11 @@ static const hust_call_t calls[HUST_CALL_COUNT] = {
     OTHER(SYNC_STATUS, "sync_status", HUST_AT_NODE, LOCAL, GET),
     OTHER(PEER_COUNT, "peer_count", HUST_AT_HA, LOCAL, GET),
     OTHER(GET_TABLE, "get_table", HUST_AT_HA, ADMIN, GET),
-    OTHER(VERSION, "version", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET),
-    OTHER(STATUS, "status.html", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET),
+    OTHER(SET_TABLE, "set_table", HUST_AT_HA, ADMIN, POST),
+    OTHER(SYNC_ALIVE, "sync_alive", HUST_AT_HA, LOCAL, GET),
+    OTHER(METRICS, "metrics", HUST_AT_HA, LOCAL, GET),
+    OTHER(VERSION, "version", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
+    OTHER(STATUS, "status.html", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
 };
 
 /* Every call in the order of its name's bytes, for the binary search of every request. */
@@ -88,9 +91,10 @@ static const uint8_t by_name[] = {
     HUST_CALL_BATCH, HUST_CALL_BINLOG, HUST_CALL_DEL, HUST_CALL_EXIST, HUST_CALL_EXIST2,
     HUST_CALL_FILE_COUNT, HUST_CALL_GET, HUST_CALL_GET2, HUST_CALL_GET_TABLE, HUST_CALL_HDEL,
     HUST_CALL_HEXIST, HUST_CALL_HEXIST2, HUST_CALL_HGET, HUST_CALL_HGET2, HUST_CALL_HINCRBY,
-    HUST_CALL_HSET, HUST_CALL_PEER_COUNT, HUST_CALL_PUT, HUST_CALL_SADD, HUST_CALL_SISMEMBER,
-    HUST_CALL_SISMEMBER2, HUST_CALL_SREM, HUST_CALL_STAT, HUST_CALL_STAT_ALL, HUST_CALL_STATUS,
-    HUST_CALL_SYNC_STATUS, HUST_CALL_VERSION, HUST_CALL_ZADD, HUST_CALL_ZISMEMBER, HUST_CALL_ZISMEMBER2, HUST_CALL_ZREM,
+    HUST_CALL_HSET, HUST_CALL_METRICS, HUST_CALL_PEER_COUNT, HUST_CALL_PUT, HUST_CALL_SADD,
+    HUST_CALL_SET_TABLE, HUST_CALL_SISMEMBER, HUST_CALL_SISMEMBER2, HUST_CALL_SREM, HUST_CALL_STAT,
+    HUST_CALL_STAT_ALL, HUST_CALL_STATUS, HUST_CALL_SYNC_ALIVE, HUST_CALL_SYNC_STATUS,
+    HUST_CALL_VERSION, HUST_CALL_ZADD, HUST_CALL_ZISMEMBER, HUST_CALL_ZISMEMBER2, HUST_CALL_ZREM,
     HUST_CALL_ZSCORE, HUST_CALL_ZSCORE2,
 };
 /* clang-format on */
@@ -127,6 +131,7 @@ static const hust_call_t *find_name(hust_slice_t name)
             low = middle + 1;
         }
     }
+    assert(low == high);
     return NULL;
 }
 
@@ -153,6 +158,7 @@ const hust_call_t *hust_call_find(unsigned where, hust_slice_t path)
         return NULL;
     }
     const hust_call_t *call = find_name(path);
+    assert(call == NULL || hust_call(call->id) == call);
     return call != NULL && (call->where & place) != 0 ? call : NULL;
 }
 
@@ -194,9 +200,9 @@ void hust_call_allow(const hust_call_t *call, char out[64])
 const char *hust_param_name(hust_param_id_t id)
 {
     static const char *const texts[HUST_PARAM_COUNT] = {
-        [HUST_PARAM_KEY] = "key",     [HUST_PARAM_VAL] = "val",       [HUST_PARAM_TB] = "tb",
-        [HUST_PARAM_TTL] = "ttl",     [HUST_PARAM_VER] = "ver",       [HUST_PARAM_SCORE] = "score",
-        [HUST_PARAM_OPT] = "opt",     [HUST_PARAM_PEER] = "peer",     [HUST_PARAM_HOST] = "host",
+        [HUST_PARAM_KEY] = "key",       [HUST_PARAM_VAL] = "val",   [HUST_PARAM_TB] = "tb",
+        [HUST_PARAM_TTL] = "ttl",       [HUST_PARAM_VER] = "ver",   [HUST_PARAM_SCORE] = "score",
+        [HUST_PARAM_OPT] = "opt",       [HUST_PARAM_PEER] = "peer", [HUST_PARAM_HOST] = "host",
         [HUST_PARAM_METHOD] = "method",
     };
     assert((unsigned)id < HUST_PARAM_COUNT);

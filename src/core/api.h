@@ -78,7 +78,9 @@ typedef enum {
     X(EXIST2, exist2) X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2)                                \
     X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
     X(FILE_COUNT, file_count) X(SYNC_STATUS, sync_status) X(PEER_COUNT, peer_count)               \
-    X(GET_TABLE, get_table) X(VERSION, version) X(STATUS, status.html)
+    X(GET_TABLE, get_table)                                                                        \
+    X(SET_TABLE, set_table) X(SYNC_ALIVE, sync_alive) X(METRICS, metrics)                          \
+    X(VERSION, version) X(STATUS, status.html)
 #define HUST_CALL_ENUM(id, name) HUST_CALL_##id,
     HUST_CALL_MAP(HUST_CALL_ENUM)
 #undef HUST_CALL_ENUM

@@ -36,6 +36,7 @@ static void result_describe(const hust_side_t *side, hust_result_t *result)
 
 void hust_read(const hust_stored_t *held, const hust_op_t *op, hust_result_t *result)
 {
+    assert(op->code == HUST_OP_GET);
     *result = (hust_result_t){.status = 404, .flags = held_flags(held)};
     if (held->record.side_count == 0) {
         return;
@@ -90,6 +91,7 @@ static uint64_t version_after(uint64_t version)
 static void refuse(hust_applied_t *out, unsigned status, unsigned flags, uint64_t version)
 {
     assert(!out->changed);
+    assert(!out->hint_added);
     out->result.status = status;
     out->result.flags |= flags;
     out->result.version = version;
@@ -128,6 +130,7 @@ static bool take_stamp(const hust_apply_env_t *env, const hust_stored_t *held, c
         if (hust_stamp_compare(*stamp, before) <= 0) {
             *stamp = hust_stamp_successor(before, env->clock->writer);
         }
+        assert(hust_stamp_compare(*stamp, before) > 0);
         return true;
     }
     *stamp = op->stamp;
@@ -141,6 +144,8 @@ static void hint_write(const hust_stored_t *held, hust_stamp_t stamp, bool has_t
 {
     hust_hint_t *hint = &out->next.hint;
     hust_stamp_t before = hust_record_stamp(&held->record);
+    assert(!hust_stamp_is_none(stamp));
+    assert(held->hint.present || !held->hint.has_target);
     bool follows_solo = held->hint.present && !hust_stamp_is_none(held->hint.solo) &&
                         hust_stamp_compare(held->hint.solo, before) == 0;
     bool took_effect = hust_stamp_compare(stamp, before) > 0;
@@ -194,6 +199,8 @@ static void forget_own(hust_applied_t *out)
 
 static void replace_record(hust_applied_t *out, const hust_side_t *side)
 {
+    assert(side->deleted == (side->version == 0));
+    assert(hust_stamp_compare(side->stamp, hust_record_stamp(&out->next.record)) > 0);
     forget_own(out);
     out->next.record = (hust_record_t){.side_count = 1, .sides = {*side}};
     out->changed = true;
@@ -243,6 +250,7 @@ static void delete_content(const hust_apply_env_t *env, const hust_stored_t *hel
 static bool incremented(const hust_stored_t *held, const hust_op_t *op, hust_applied_t *out,
                         hust_slice_t *value)
 {
+    assert((op->flags & HUST_OPF_HAS_DELTA) != 0);
     int64_t number = 0;
     const hust_side_t *live = live_side(held, op);
     bool ok = live == NULL || hust_parse_i64(live->value, &number);
@@ -318,6 +326,7 @@ static bool makes_conflict(const hust_stored_t *held, const hust_op_t *op, const
 static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 {
     bool a_newer = hust_stamp_compare(a->stamp, b->stamp) > 0;
+    assert(hust_stamp_compare(a->stamp, b->stamp) != 0);
     return (hust_record_t){.side_count = 2,
                            .sides = {a_newer ? *a : *b, a_newer ? *b : *a}};
 }
@@ -325,6 +334,7 @@ static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 static void apply_merge(const hust_apply_env_t *env, const hust_stored_t *held, const hust_op_t *op,
                         hust_applied_t *out)
 {
+    assert(op->code == HUST_OP_MERGE);
     hust_record_t in;
     if (hust_record_decode(op->value, &in) != HUST_OK) {
         refuse(out, 400, 0, live_version(held, op));
@@ -371,6 +381,7 @@ static void apply_hint(const hust_stored_t *held, const hust_op_t *op, hust_appl
         hint->base = follows_solo ? hint->base : base;
         hint->solo = stamp;
     }
+    assert((op->flags & HUST_OPF_HAS_TARGET) != 0);
     hint->present = true;
     hint->has_target = true;
     hint->gen = held->hint.gen + 1;
@@ -477,16 +488,21 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
         break;
     }
     assert(out->result.status != 0);
+    assert(out->changed || !out->hint_added);
+    assert(out->next.record.side_count >= held->record.side_count ||
+           out->next.record.side_count == 1); /* nothing is ever forgotten here */
 }
 
-void hust_result_abridge(hust_result_t *result)
+void hust_result_abridge(hust_result_t *result, bool compared)
 {
     if (result->value.len <= HUST_LARGE_BYTES) {
         return;
     }
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(result->value.data, result->value.len));
+    XXH128_canonical_t canonical = {{0}};
     _Static_assert(sizeof(canonical.digest) == HUST_VALUE_HASH_BYTES, "hash size");
+    if (compared) {
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits(result->value.data, result->value.len));
+    }
     memcpy(result->value_hash, canonical.digest, HUST_VALUE_HASH_BYTES);
     result->value_bytes = result->value.len;
     result->value = (hust_slice_t){NULL, 0};

@@ -43,7 +43,10 @@ void hust_read(const hust_stored_t *held, const hust_op_t *op, hust_result_t *re
 void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hust_op_t *op,
                 hust_applied_t *out);
 
-/* Replace a value above HUST_LARGE_BYTES by its length and hash. */
-void hust_result_abridge(hust_result_t *result);
+/*
+ * Replace a value above HUST_LARGE_BYTES by its length and, where it is to be compared with another
+ * master's, its hash: hashing megabytes for a reader who compares nothing would be wasted.
+ */
+void hust_result_abridge(hust_result_t *result, bool compared);
 
 #endif /* HUST_APPLY_H */

@@ -108,6 +108,7 @@ static uint8_t *put_u64(uint8_t *at, uint64_t value)
 
 static uint8_t *put_op_fields(uint8_t *at, const hust_op_t *op)
 {
+    assert((op->flags & HUST_OPF_HAS_TARGET) == 0 || op->target.len > 0);
     if ((op->flags & HUST_OPF_HAS_STAMP) != 0) {
         at = put_stamp(at, op->stamp);
         at = put_u64(at, op->expire_at_ms);
@@ -191,6 +192,9 @@ hust_error_t hust_batch_request_open(hust_slice_t in, hust_batch_request_head_t 
     };
     if (head->count > HUST_BATCH_OPS_MAX) {
         return HUST_ERR_LIMIT;
+    }
+    if (hust_get_u32(in.data + 16) != 0) {
+        return HUST_ERR_MALFORMED; /* spare bytes: whoever sets them means something we do not know */
     }
     *reader = (hust_batch_reader_t){
         .rest = {in.data + HUST_BATCH_REQUEST_HEAD_BYTES, in.len - HUST_BATCH_REQUEST_HEAD_BYTES},
@@ -347,6 +351,8 @@ hust_error_t hust_batch_reply_add_head(hust_buf_t *out, const hust_result_t *res
                                        size_t value_bytes)
 {
     size_t head_bytes = result_head_bytes(result);
+    assert(result->status >= 200 && result->status <= 599);
+    assert((result->flags & HUST_RESULT_LARGE) == 0 || value_bytes == 0);
     if (value_bytes > UINT32_MAX - head_bytes) {
         return HUST_ERR_RANGE;
     }
@@ -414,6 +420,9 @@ hust_error_t hust_batch_reply_open(hust_slice_t in, hust_batch_reply_head_t *hea
         head->backlogs[i].target = take_slice(&cursor, *take(&cursor, 1));
         if (cursor.failed) {
             return HUST_ERR_TRUNCATED;
+        }
+        if (head->backlogs[i].target.len == 0) {
+            return HUST_ERR_MALFORMED;
         }
     }
     *reader = (hust_batch_reader_t){.rest = cursor.rest, .left = head->count};

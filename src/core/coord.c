@@ -1,6 +1,7 @@
 #include "core/coord.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/coord_internal.h"
 
@@ -126,6 +127,7 @@ void hust_coord_begin(hust_coord_t *coord, const hust_coord_input_t *in, uint64_
 
 bool hust_coord_next(hust_coord_t *coord, hust_action_t *action)
 {
+    assert(coord->action_count <= HUST_COORD_ACTIONS_MAX);
     if (coord->action_count == 0) {
         return false;
     }
@@ -171,4 +173,7 @@ void hust_coord_on_timer(hust_coord_t *coord, uint64_t now_ms)
 void hust_coord_end(hust_coord_t *coord)
 {
     hust_buf_free(&coord->record);
+    free(coord->seen[0]); /* both lie in one piece */
+    coord->seen[0] = NULL;
+    coord->seen[1] = NULL;
 }

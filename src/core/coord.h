@@ -37,8 +37,8 @@ typedef enum {
 
 enum {
     HUST_READ2_WAIT_MS = 50,      /* a write on its way is waited for at most this long */
-    HUST_READ2_SEEN_MAX = 8,      /* how many results per master are remembered meanwhile */
-    HUST_COORD_RETRIES_MAX = 8,   /* BEHIND answers before a deciding write gives up */
+    HUST_READ2_SEEN_MAX = 32,     /* how many results per master are remembered meanwhile */
+    HUST_COORD_RETRIES_MAX = 64,  /* BEHIND answers before a deciding write gives up */
     HUST_COORD_ACTIONS_MAX = 4,
 };
 
@@ -104,7 +104,7 @@ struct hust_coord {
     } master[2];
 
     /* read2: results seen on each master while a difference settles */
-    hust_result_t seen[2][HUST_READ2_SEEN_MAX];
+    hust_result_t *seen[2]; /* HUST_READ2_SEEN_MAX each, owned; NULL until a difference shows */
     unsigned seen_count[2];
     unsigned rounds;
 

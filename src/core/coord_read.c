@@ -19,6 +19,8 @@ void hust_coord_read_begin(hust_coord_t *coord)
 
 static void finish_present(hust_coord_t *coord, unsigned master)
 {
+    assert(master < 2);
+    assert(coord->master[master].answered);
     hust_outcome_t *outcome = &coord->outcome;
     const hust_result_t *result = &coord->master[master].result;
     outcome->version = result->version;
@@ -58,6 +60,7 @@ void hust_coord_read_step(hust_coord_t *coord)
     unsigned second = 1 - first;
     bool second_asked = coord->master[second].answered || coord->master[second].failed;
     unsigned last = second_asked ? second : first;
+    assert(coord->master[first].answered || coord->master[first].failed);
     if (hust_coord_seen(coord, last) == HUST_SEEN_PRESENT) {
         finish_present(coord, last);
         return;

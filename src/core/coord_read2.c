@@ -4,18 +4,23 @@
  *
  * A difference that can only be a write on its way is looked at again for a few milliseconds: as
  * soon as one stamp has been seen on both masters, at whatever moment on each, that write had
- * reached both, and it is the answer.
+ * reached both, and it is the answer. Both are asked again each time: of a key that is written all
+ * the time, asking only the one that is behind would find it a step ahead again and again.
  */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/coord_internal.h"
 
 /* Pauses between the rounds; together HUST_READ2_WAIT_MS. */
-static const uint8_t PAUSES_MS[] = {1, 2, 4, 8, 15, 20};
+static const uint8_t PAUSES_MS[] = {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2,
+                                    2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5};
 enum { PAUSE_COUNT = sizeof(PAUSES_MS) / sizeof(PAUSES_MS[0]) };
 
 static void ask_both(hust_coord_t *coord)
 {
+    assert(coord->rounds < HUST_READ2_SEEN_MAX);
+    assert(!coord->done);
     hust_op_t op = coord->in.op;
     op.flags |= HUST_OPF_OWN;
     hust_coord_send(coord, 0, &op);
@@ -25,7 +30,7 @@ static void ask_both(hust_coord_t *coord)
 
 void hust_coord_read2_begin(hust_coord_t *coord)
 {
-    _Static_assert((int)PAUSE_COUNT < (int)HUST_READ2_SEEN_MAX, "every round's result is remembered");
+    _Static_assert((int)PAUSE_COUNT < (int)HUST_READ2_SEEN_MAX, "every round is remembered");
     ask_both(coord);
 }
 
@@ -65,6 +70,7 @@ static void fill_values(hust_coord_t *coord, const hust_result_t *a, const hust_
 {
     hust_outcome_t *outcome = &coord->outcome;
     const hust_result_t *results[2] = {a, b};
+    assert(outcome->value_count == 0);
     for (unsigned m = 0; m < 2; m++) {
         if (is_present(results[m]) && (outcome->value_count == 0 || !same_value)) {
             outcome->values[outcome->value_count] = *results[m];
@@ -144,12 +150,21 @@ static void finish_settled(hust_coord_t *coord, const hust_result_t *a, const hu
     }
 }
 
-static void remember(hust_coord_t *coord)
+/* False: no memory, so there is nothing to wait with. */
+static bool remember(hust_coord_t *coord)
 {
+    if (coord->seen[0] == NULL) {
+        coord->seen[0] = calloc(2 * (size_t)HUST_READ2_SEEN_MAX, sizeof(hust_result_t));
+        if (coord->seen[0] == NULL) {
+            return false;
+        }
+        coord->seen[1] = coord->seen[0] + HUST_READ2_SEEN_MAX;
+    }
     for (unsigned m = 0; m < 2; m++) {
         assert(coord->seen_count[m] < HUST_READ2_SEEN_MAX);
         coord->seen[m][coord->seen_count[m]++] = coord->master[m].result;
     }
+    return true;
 }
 
 /* The masters differ and nothing explains it: wait for the write that must be on its way. */
@@ -157,13 +172,9 @@ static void settle(hust_coord_t *coord, uint64_t now_ms)
 {
     const hust_result_t *a = &coord->master[0].result;
     const hust_result_t *b = &coord->master[1].result;
-    remember(coord);
-    if (find_common(coord, &a, &b)) {
-        finish_settled(coord, a, b);
-        return;
-    }
-    bool out_of_time = now_ms >= coord->started_ms + HUST_READ2_WAIT_MS;
-    if (out_of_time || coord->rounds > PAUSE_COUNT) {
+    bool out_of_time = !remember(coord) || coord->rounds > PAUSE_COUNT ||
+                       now_ms >= coord->started_ms + HUST_READ2_WAIT_MS;
+    if (find_common(coord, &a, &b) || out_of_time) {
         finish_settled(coord, a, b);
         return;
     }

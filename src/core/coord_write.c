@@ -54,6 +54,7 @@ static void finish_unknown(hust_coord_t *coord)
 
 static void finish_refused(hust_coord_t *coord, const hust_result_t *result)
 {
+    assert((result->flags & HUST_RESULT_STORED) == 0);
     hust_outcome_t *outcome = &coord->outcome;
     const char *reason = "the write is refused\n";
     bool other_type = (result->flags & HUST_RESULT_OTHER_TYPE) != 0;
@@ -87,6 +88,7 @@ static void finish_stored(hust_coord_t *coord, unsigned status, uint64_t version
 {
     hust_outcome_t *outcome = &coord->outcome;
     bool is_delete = coord->op.code == HUST_OP_DEL;
+    assert(status == 200 || (is_delete && status == 404));
     outcome->version = !is_delete && version == 0 ? 1 : version;
     outcome->has_version = true;
     outcome->sync = missed;
@@ -99,6 +101,7 @@ static void finish_stored(hust_coord_t *coord, unsigned status, uint64_t version
 
 static void send_to_both(hust_coord_t *coord)
 {
+    assert(!hust_op_is_deciding(&coord->op));
     coord->phase = PHASE_BOTH;
     for (unsigned m = 0; m < 2; m++) {
         hust_op_t op = coord->op;
@@ -126,9 +129,6 @@ static bool issue_again(hust_coord_t *coord, uint64_t now_ms)
              coord->master[m].result.stamp.writer == coord->in.clock->writer)) {
             return false;
         }
-        if (!stored(coord, m) && !coord->master[m].failed) {
-            return false;
-        }
     }
     /* What the first try found is what a delete answers. */
     for (unsigned m = 0; m < 2; m++) {
@@ -148,6 +148,8 @@ static bool issue_again(hust_coord_t *coord, uint64_t now_ms)
 
 static void finish_both(hust_coord_t *coord, hust_slice_t missed)
 {
+    assert(stored(coord, 0) || stored(coord, 1));
+    assert(missed.len > 0 || (stored(coord, 0) && stored(coord, 1)));
     unsigned status = coord->op.code == HUST_OP_DEL ? 404 : 200;
     uint64_t version = 0;
     for (unsigned m = 0; m < 2; m++) {
@@ -175,6 +177,8 @@ static void finish_both(hust_coord_t *coord, hust_slice_t missed)
 /* The master that stored the write must remember, durably, that the other one missed it. */
 static void ask_for_hint(hust_coord_t *coord, unsigned survivor)
 {
+    assert(stored(coord, survivor));
+    assert(!stored(coord, 1 - survivor));
     hust_op_t hint = {
         .code = HUST_OP_HINT,
         .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_BASE | HUST_OPF_HAS_TARGET,
@@ -197,10 +201,15 @@ static void finish_nowhere(hust_coord_t *coord)
         return;
     }
     for (unsigned m = 0; m < 2; m++) {
-        if (refused(coord, m)) {
-            finish_refused(coord, &coord->master[m].result);
-            return;
+        if (!refused(coord, m)) {
+            continue;
         }
+        if (coord->master[m].result.status == 403 && coord->op.code != HUST_OP_INCR) {
+            hust_coord_finish(coord, 503, "a master does not know the other one as its peer\n");
+        } else {
+            finish_refused(coord, &coord->master[m].result);
+        }
+        return;
     }
     hust_coord_finish(coord, 503, "no master could take the write\n");
 }
@@ -243,6 +252,8 @@ static void step_hint(hust_coord_t *coord)
 
 static void send_to_decider(hust_coord_t *coord)
 {
+    assert(hust_op_is_deciding(&coord->op));
+    assert(coord->decider < 2);
     hust_op_t op = coord->op;
     op.flags |= HUST_OPF_DECIDE | HUST_OPF_HAS_TARGET;
     op.target = coord->in.address[1 - coord->decider];
@@ -273,10 +284,15 @@ static void decide_again(hust_coord_t *coord, const hust_result_t *result, uint6
         hust_coord_finish(coord, 503, "too many concurrent writers of this key\n");
         return;
     }
+    /* A little further ahead each time: writers who race would else overtake each other by one
+     * tick of the counter again and again. */
+    hust_stamp_t leap = {.time = result->stamp.time + ((uint64_t)coord->retries << 16)};
+    (void)hust_clock_see(coord->in.clock, leap, now_ms);
     coord->op.stamp = hust_clock_next(coord->in.clock, now_ms);
     if (hust_stamp_compare(coord->op.stamp, result->stamp) <= 0) {
         coord->op.stamp = hust_stamp_successor(result->stamp, coord->in.clock->writer);
     }
+    assert(hust_stamp_compare(coord->op.stamp, result->stamp) > 0);
     send_to_decider(coord);
 }
 
@@ -285,6 +301,8 @@ static hust_error_t make_merge(hust_coord_t *coord, hust_op_t *merge)
 {
     const hust_result_t *decision = &coord->decision;
     bool is_delete = coord->op.code == HUST_OP_DEL;
+    assert(coord->decided);
+    assert(coord->record.len == 0);
     hust_side_t side = {
         .stamp = decision->stamp,
         .version = is_delete ? 0 : decision->version,
@@ -359,6 +377,7 @@ static void step_decide(hust_coord_t *coord, uint64_t now_ms)
 static void step_merge(hust_coord_t *coord)
 {
     unsigned other = 1 - coord->decider;
+    assert(coord->decided);
     if (!stored(coord, other)) {
         finish_decided(coord, coord->in.address[other]);
         return;

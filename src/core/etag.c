@@ -64,6 +64,7 @@ static bool take_tag(hust_slice_t *text, tag_t *tag)
         return false;
     }
     tag->opaque = hust_slice_of(rest.data, (size_t)(end - rest.data));
+    assert(tag->opaque.len < rest.len);
     *text = skip(rest, tag->opaque.len + 1);
     return true;
 }
@@ -75,6 +76,7 @@ static bool tag_is_stamp(hust_slice_t opaque, hust_stamp_t *stamp)
     if (!hust_stamp_from_hex(opaque, stamp)) {
         return false;
     }
+    assert(opaque.len == HUST_STAMP_HEX_CHARS);
     hust_stamp_to_hex(*stamp, hex);
     return memcmp(hex, opaque.data, HUST_STAMP_HEX_CHARS) == 0;
 }
@@ -127,10 +129,10 @@ unsigned hust_etag_write_conditions(const hust_conditions_t *conditions, hust_op
     assert(hust_op_is_write(op));
     hust_slice_t if_match = trim(conditions->if_match);
     hust_slice_t if_none_match = trim(conditions->if_none_match);
-    if (if_match.len > 0 && !take_if_match(if_match, op)) {
+    if (conditions->if_match.data != NULL && !take_if_match(if_match, op)) {
         return refuse(message, "If-Match: neither one strong entity tag nor *");
     }
-    if (if_none_match.len > 0) {
+    if (conditions->if_none_match.data != NULL) {
         if (!is_star(if_none_match)) {
             return refuse(message, "If-None-Match: only * on a write");
         }

@@ -42,8 +42,7 @@ static bool is_text(hust_slice_t slice)
 
 static bool is_word(hust_slice_t slice, const char *word)
 {
-    return slice.len == strlen(word) &&
-           strncasecmp((const char *)slice.data, word, slice.len) == 0;
+    return slice.len == strlen(word) && strncasecmp((const char *)slice.data, word, slice.len) == 0;
 }
 
 static bool is_blank(uint8_t c)
@@ -113,6 +112,7 @@ static bool read_header(hust_http_reply_t *reply, hust_slice_t line)
     if (name_len == 0 || name_len == line.len || line.data[name_len] != ':' || !is_text(line)) {
         return false;
     }
+    assert(name_len > 0 && name_len < line.len);
     hust_slice_t name = hust_slice_of(line.data, name_len);
     hust_slice_t value = hust_slice_of(line.data + name_len + 1, line.len - name_len - 1);
     value = trim(value);
@@ -140,6 +140,7 @@ static hust_error_t take_line(hust_slice_t in, size_t at, hust_slice_t *line)
         return end == HUST_HTTP_HEAD_BYTES_MAX ? HUST_ERR_LIMIT : HUST_ERR_TRUNCATED;
     }
     *line = hust_slice_of(in.data + at, (size_t)(feed - in.data) - at);
+    assert(at + line->len < end);
     if (line->len == 0 || line->data[line->len - 1] != '\r') {
         return HUST_ERR_MALFORMED;
     }
@@ -150,6 +151,7 @@ static hust_error_t take_line(hust_slice_t in, size_t at, hust_slice_t *line)
 /* The empty line has come: what follows from the headers. */
 static hust_error_t finish(hust_http_reply_t *reply)
 {
+    assert(reply->status >= 200 && reply->line_at > STATUS_LINE_CHARS_MIN);
     bool bodiless = reply->status == 204 || reply->status == 304;
     if (!reply->has_length && !bodiless) {
         return HUST_ERR_MALFORMED;
@@ -182,6 +184,7 @@ hust_error_t hust_http_reply_read(hust_http_reply_t *reply, hust_slice_t in)
         }
         bool first = reply->line_at == 0;
         reply->line_at += line.len + 2;
+        assert(reply->line_at <= in.len);
         if (line.len == 0 && !first) {
             return finish(reply);
         }

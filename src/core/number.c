@@ -49,6 +49,7 @@ static size_t format_digits(uint64_t value, char *out)
         value /= 10;
     } while (value != 0);
     size_t len = sizeof(digits) - at;
+    assert(len >= 1 && (len == 1 || digits[at] != '0'));
     memcpy(out, digits + at, len);
     out[len] = '\0';
     return len;

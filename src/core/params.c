@@ -35,8 +35,9 @@ static bool given(const parser_t *parser, hust_param_id_t id)
 }
 
 __attribute__((format(printf, 3, 4))) static unsigned refuse(char *message, hust_param_id_t id,
-                                                            const char *format, ...)
+                                                             const char *format, ...)
 {
+    assert(message[0] == '\0');
     int len = snprintf(message, HUST_MESSAGE_BYTES, "%s: ", hust_param_name(id));
     assert(len > 0 && len < HUST_MESSAGE_BYTES);
     va_list args;
@@ -90,6 +91,7 @@ static ptrdiff_t percent_decode(hust_slice_t in, uint8_t *out, size_t room)
         }
         out[len++] = c;
     }
+    assert(len <= in.len && len <= room);
     return (ptrdiff_t)len;
 }
 
@@ -146,6 +148,7 @@ static unsigned decode_value(parser_t *parser, hust_param_id_t id, hust_slice_t 
         refuse(parser->message, id, "out of memory");
         return 500;
     }
+    assert(scratch->cap - scratch->len >= left);
     ptrdiff_t len = percent_decode(raw, scratch->data + scratch->len, raw.len);
     if (len < 0) {
         return refuse(parser->message, id, "malformed percent escape");
@@ -158,6 +161,7 @@ static unsigned decode_value(parser_t *parser, hust_param_id_t id, hust_slice_t 
 /* One `name=value` of the query; `left` as in decode_value. */
 static unsigned read_pair(parser_t *parser, hust_slice_t pair, size_t left)
 {
+    assert(pair.len > 0 && pair.len <= left);
     const uint8_t *equals = memchr(pair.data, '=', pair.len);
     size_t name_len = equals == NULL ? pair.len : (size_t)(equals - pair.data);
     hust_param_id_t id = find_raw_param(hust_slice_of(pair.data, name_len));
@@ -179,8 +183,7 @@ static unsigned read_query(parser_t *parser)
     while (rest.len > 0) {
         const uint8_t *ampersand = memchr(rest.data, '&', rest.len);
         size_t len = ampersand == NULL ? rest.len : (size_t)(ampersand - rest.data);
-        unsigned status =
-            len == 0 ? 0 : read_pair(parser, hust_slice_of(rest.data, len), rest.len);
+        unsigned status = len == 0 ? 0 : read_pair(parser, hust_slice_of(rest.data, len), rest.len);
         if (status != 0) {
             return status;
         }
@@ -227,6 +230,7 @@ static unsigned read_body(parser_t *parser)
     if (request->body_bytes == 0 && id != HUST_PARAM_VAL) {
         return 0;
     }
+    assert(!parser->out->val_in_body);
     parser->out->given |= bit(id);
     parser->out->val_in_body = id == HUST_PARAM_VAL;
     parser->raw[id] = hust_slice_of(request->body.data, request->body_bytes);
@@ -341,8 +345,7 @@ static unsigned check_opt(parser_t *parser)
 static unsigned check_method(parser_t *parser)
 {
     uint64_t method = 0;
-    unsigned status =
-        check_unsigned(parser, HUST_PARAM_METHOD, 1, BINLOG_METHOD_COUNT, &method);
+    unsigned status = check_unsigned(parser, HUST_PARAM_METHOD, 1, BINLOG_METHOD_COUNT, &method);
     parser->out->method = (unsigned)method;
     return status;
 }
@@ -351,6 +354,7 @@ static unsigned check_method(parser_t *parser)
 static unsigned check_value(parser_t *parser, hust_param_id_t id)
 {
     hust_params_t *out = parser->out;
+    assert(given(parser, id));
     switch (id) {
     case HUST_PARAM_KEY:
         return check_key(parser);
@@ -383,6 +387,7 @@ static unsigned check_value(parser_t *parser, hust_param_id_t id)
 static unsigned check_binlog_tb(parser_t *parser)
 {
     hust_params_t *out = parser->out;
+    assert(out->method >= 1 && out->method <= BINLOG_METHOD_COUNT);
     if (out->method <= BINLOG_METHOD_KV_MAX) {
         out->tb = (hust_slice_t){0};
         out->given &= ~bit(HUST_PARAM_TB);
@@ -478,8 +483,8 @@ static void set_content(const hust_call_t *call, const hust_params_t *params, ch
 }
 
 unsigned hust_params_to_op(const hust_call_t *call, const hust_params_t *params,
-                           const hust_conditions_t *conditions, uint64_t now_ms,
-                           char number[24], hust_op_t *op, char message[HUST_MESSAGE_BYTES])
+                           const hust_conditions_t *conditions, uint64_t now_ms, char number[24],
+                           hust_op_t *op, char message[HUST_MESSAGE_BYTES])
 {
     assert(call->code != 0);
     *op = (hust_op_t){.code = call->code,
@@ -492,6 +497,7 @@ unsigned hust_params_to_op(const hust_call_t *call, const hust_params_t *params,
         return 0;
     }
     set_content(call, params, number, op);
+    assert((op->code == HUST_OP_INCR) == ((op->flags & HUST_OPF_HAS_DELTA) != 0));
     op->expire_at_ms = expiry_instant(now_ms, params->ttl_s);
     if (params->ver != 0) {
         op->flags |= HUST_OPF_HAS_VER;

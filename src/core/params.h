@@ -53,10 +53,19 @@ unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *reques
                            const hust_limits_t *limits, hust_buf_t *scratch, hust_params_t *out,
                            char message[HUST_MESSAGE_BYTES]);
 
+/*
+ * What is said (400) of a raw # in a request target: it would be a fragment, which is never sent, so
+ * programs on the way disagree about what it means.
+ */
+#define HUST_MESSAGE_FRAGMENT "#: write %23 for a # in a parameter"
+
 /* True if a body of this request stands for a parameter (so the shell must read it). */
 bool hust_call_takes_body(const hust_call_t *call, unsigned method);
 
-/* Conditions that came as headers, raw; empty slices where there was none. */
+/*
+ * Conditions that came as headers, raw; data NULL where there was none. One that is there and empty
+ * is malformed: whoever sent it meant a condition.
+ */
 typedef struct {
     hust_slice_t if_match;
     hust_slice_t if_none_match;

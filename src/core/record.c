@@ -39,12 +39,14 @@ int hust_side_compare(const hust_side_t *a, const hust_side_t *b)
 
 static hust_stamp_t other_stamp(const hust_record_t *record)
 {
+    assert(record->side_count <= 2);
     return record->side_count < 2 ? (hust_stamp_t){0, 0} : record->sides[1].stamp;
 }
 
 int hust_record_compare(const hust_record_t *a, const hust_record_t *b)
 {
-    assert(a->side_count <= 2 && b->side_count <= 2);
+    assert(a->side_count <= 2);
+    assert(b->side_count <= 2);
     int order = hust_stamp_compare(hust_record_stamp(a), hust_record_stamp(b));
     if (order != 0) {
         return order;
@@ -101,6 +103,7 @@ hust_error_t hust_record_encode_head(const hust_side_t *side, hust_buf_t *out)
 
 static hust_error_t side_decode(hust_slice_t *in, hust_side_t *side)
 {
+    assert(in->data != NULL);
     if (in->len < SIDE_HEAD_BYTES) {
         return HUST_ERR_TRUNCATED;
     }
@@ -127,9 +130,13 @@ hust_error_t hust_record_encode(const hust_record_t *record, hust_buf_t *out)
 {
     assert(record->side_count <= 2);
     const uint8_t head[RECORD_HEAD_BYTES] = {RECORD_FORMAT, (uint8_t)record->side_count};
+    size_t len = out->len;
     hust_error_t err = hust_buf_append(out, head, sizeof(head));
     for (unsigned i = 0; err == HUST_OK && i < record->side_count; i++) {
         err = side_encode(&record->sides[i], out);
+    }
+    if (err != HUST_OK) {
+        out->len = len;
     }
     return err;
 }
@@ -165,6 +172,8 @@ hust_error_t hust_record_decode(hust_slice_t in, hust_record_t *out)
 
 static hust_error_t hint_encode(const hust_hint_t *hint, hust_buf_t *out)
 {
+    assert(hint->present || !hint->has_target);
+    assert(!hint->present || hint->gen > 0);
     uint8_t bytes[STORED_HEAD_BYTES + HINT_BYTES] = {STORED_FORMAT};
     if (!hint->present) {
         return hust_buf_append(out, bytes, STORED_HEAD_BYTES);
@@ -191,8 +200,15 @@ static void hint_decode(const uint8_t *bytes, uint8_t flags, hust_hint_t *hint)
 
 hust_error_t hust_stored_encode(const hust_stored_t *stored, hust_buf_t *out)
 {
+    size_t len = out->len;
     hust_error_t err = hint_encode(&stored->hint, out);
-    return err != HUST_OK ? err : hust_record_encode(&stored->record, out);
+    if (err == HUST_OK) {
+        err = hust_record_encode(&stored->record, out);
+    }
+    if (err != HUST_OK) {
+        out->len = len;
+    }
+    return err;
 }
 
 hust_error_t hust_stored_decode(hust_slice_t in, hust_stored_t *out)
@@ -214,6 +230,9 @@ hust_error_t hust_stored_decode(hust_slice_t in, hust_stored_t *out)
             return HUST_ERR_TRUNCATED;
         }
         hint_decode(in.data + STORED_HEAD_BYTES, flags, &out->hint);
+        if (out->hint.gen == 0) {
+            return HUST_ERR_MALFORMED;
+        }
         head_bytes += HINT_BYTES;
     }
     return hust_record_decode((hust_slice_t){in.data + head_bytes, in.len - head_bytes},

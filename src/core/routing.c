@@ -38,12 +38,12 @@ typedef struct {
 } range_t;
 
 __attribute__((format(printf, 2, 3))) static hust_error_t refuse(reader_t *reader,
-                                                                const char *format, ...)
+                                                                 const char *format, ...)
 {
     size_t len = 0;
     if (reader->section != NO_SECTION) {
-        int added = snprintf(reader->message, HUST_ROUTING_MESSAGE_BYTES, "section %zu: ",
-                             reader->section);
+        int added =
+            snprintf(reader->message, HUST_ROUTING_MESSAGE_BYTES, "section %zu: ", reader->section);
         assert(added > 0);
         len = (size_t)added;
     }
@@ -74,6 +74,7 @@ static hust_error_t add_peer(reader_t *reader, const hust_peer_t *peer)
         routing->peers = peers;
         routing->peer_cap = cap;
     }
+    assert(routing->peer_count < routing->peer_cap);
     routing->peers[routing->peer_count++] = *peer;
     return HUST_OK;
 }
@@ -124,8 +125,7 @@ static bool read_bucket(const json_t *value, unsigned *out)
     return json_is_integer(value) && number >= 0 && number <= HUST_BUCKET_COUNT;
 }
 
-static hust_error_t read_key(reader_t *reader, const json_t *key, const char *where,
-                             range_t *range)
+static hust_error_t read_key(reader_t *reader, const json_t *key, const char *where, range_t *range)
 {
     if (!json_is_array(key) || json_array_size(key) != 2 ||
         !read_bucket(json_array_get(key, 0), &range->start) ||
@@ -139,8 +139,7 @@ static hust_error_t read_key(reader_t *reader, const json_t *key, const char *wh
     return HUST_OK;
 }
 
-static hust_error_t read_val(reader_t *reader, const json_t *val, const char *where,
-                             range_t *range)
+static hust_error_t read_val(reader_t *reader, const json_t *val, const char *where, range_t *range)
 {
     char place[32];
     if (!json_is_array(val) || json_array_size(val) != 2) {
@@ -166,8 +165,7 @@ static hust_error_t read_range(reader_t *reader, const json_t *object, const cha
         return refuse(reader, "%s: not an object of key and val", where);
     }
     hust_error_t err = read_key(reader, json_object_get(object, "key"), where, range);
-    return err != HUST_OK ? err
-                          : read_val(reader, json_object_get(object, "val"), where, range);
+    return err != HUST_OK ? err : read_val(reader, json_object_get(object, "val"), where, range);
 }
 
 static bool range_has(const range_t *range, unsigned peer)
@@ -211,8 +209,7 @@ static hust_error_t read_increase(reader_t *reader, const json_t *increase, cons
     if (!has_exactly(increase, "low", "high")) {
         return refuse(reader, "increase: not an object of low and high");
     }
-    hust_error_t err =
-        read_range(reader, json_object_get(increase, "low"), "increase.low", &low);
+    hust_error_t err = read_range(reader, json_object_get(increase, "low"), "increase.low", &low);
     if (err != HUST_OK) {
         return err;
     }
@@ -236,8 +233,7 @@ static hust_error_t read_decrease(reader_t *reader, const json_t *decrease, cons
     if (!range_has(item, removed)) {
         return refuse(reader, "decrease.remove: not a master of the section");
     }
-    err = read_peer(reader, json_object_get(decrease, "replace_by"), "decrease.replace_by",
-                    &added);
+    err = read_peer(reader, json_object_get(decrease, "replace_by"), "decrease.replace_by", &added);
     if (err != HUST_OK) {
         return err;
     }
@@ -287,13 +283,13 @@ static hust_error_t read_section(reader_t *reader, const json_t *element)
         return err;
     }
     if (item.start != reader->next_bucket) {
-        return refuse(reader, "item.key: begins at %u, not at %u", item.start,
-                      reader->next_bucket);
+        return refuse(reader, "item.key: begins at %u, not at %u", item.start, reader->next_bucket);
     }
     err = read_change(reader, element, &item);
     if (err != HUST_OK) {
         return err;
     }
+    assert(item.start < item.end && item.end <= HUST_BUCKET_COUNT);
     for (unsigned bucket = item.start; bucket < item.end; bucket++) {
         reader->routing->masters[bucket][0] = (uint16_t)item.masters[0];
         reader->routing->masters[bucket][1] = (uint16_t)item.masters[1];
@@ -316,6 +312,7 @@ static hust_error_t read_table(reader_t *reader, const json_t *root)
             return err;
         }
     }
+    assert(reader->next_bucket <= HUST_BUCKET_COUNT);
     reader->section = NO_SECTION;
     if (reader->next_bucket != HUST_BUCKET_COUNT) {
         return refuse(reader, "the sections end at %u, not at %d", reader->next_bucket,
@@ -341,6 +338,7 @@ static hust_error_t set_canonical(reader_t *reader, const json_t *root)
         json_dumpb(root, routing->json, routing->json_len, flags) != routing->json_len) {
         return no_memory(reader);
     }
+    assert(routing->json[0] == '{' && routing->json[routing->json_len - 1] == '}');
     routing->epoch = XXH3_64bits(routing->json, routing->json_len);
     routing->epoch += routing->epoch == 0 ? 1 : 0;
     return HUST_OK;

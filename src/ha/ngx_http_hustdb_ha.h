@@ -8,6 +8,10 @@
  *   stream       large values pass through
  *   forward      calls that one node answers
  *   local        calls that this worker answers by itself
+ *   set_table    a new routing table comes as a request
+ *   table        the routing table in force: files, shared memory, workers
+ *   counters     what is counted, in shared memory
+ *   metrics      the counters as Prometheus reads them
  *   peer         a node as seen by one worker: what waits for it, batching
  *   lane         one connection to a node: sends one exchange, parses its reply
  *   health       what all workers know of a node, in shared memory; probes
@@ -40,6 +44,12 @@ enum {
     HUST_HA_LANE_IDLE_MS = 60000, /* less than a node's idle_timeout */
     HUST_HA_LANE_KEEP_BYTES = 1024 * 1024, /* buffers of an idle lane that may stay */
     HUST_HA_RESTARTS_MAX = 3,
+    HUST_HA_PLACES = 16,         /* for counters: workers beyond that share some */
+    HUST_HA_STATUS_CLASSES = 5,  /* 1xx .. 5xx */
+    HUST_HA_LATENCY_BOUNDS = 12, /* and one more for what is above */
+    HUST_HA_BATCH_BOUNDS = 7,    /* 1, 2, 4 .. HUST_HA_BATCH_OPS_MAX */
+    HUST_HA_CLASS_COUNT = HUST_CLASS_LOCAL + 1,
+    HUST_HA_TABLE_BYTES_MAX = 1024 * 1024, /* of a routing table's JSON */
 };
 
 /* Lanes are kept apart so that neither writes nor large transfers hold up a read. */
@@ -77,36 +87,68 @@ typedef struct hust_ha_op_s hust_ha_op_t;
 typedef struct hust_ha_stream_s hust_ha_stream_t;
 typedef struct hust_ha_transaction_s hust_ha_transaction_t;
 
-/* A node in shared memory. All workers, and those of the next configuration, use it without lock. */
+/* One worker's exchanges with a node; a whole number of cache lines. */
+typedef struct {
+    _Alignas(128) ngx_atomic_t batches[HUST_HA_BATCH_BOUNDS]; /* by size */
+    ngx_atomic_t ops;
+    ngx_atomic_t lanes_open;
+    ngx_atomic_t lanes_busy;
+} hust_ha_traffic_t;
+
+/* One worker's requests. */
+typedef struct {
+    _Alignas(128) ngx_atomic_t owner; /* pid; 0: nobody */
+    ngx_atomic_t requests[HUST_CALL_COUNT + 1][HUST_HA_STATUS_CLASSES]; /* the last: no call */
+    ngx_atomic_t latency[HUST_HA_CLASS_COUNT][HUST_HA_LATENCY_BOUNDS + 1];
+    ngx_atomic_t latency_ms[HUST_HA_CLASS_COUNT];
+} hust_ha_counters_t;
+
+/* A node in shared memory, used by all workers without a lock, also after a reload. */
 typedef struct hust_ha_health_s {
-    struct hust_ha_health_s *next; /* list of all; changed by the master process only */
+    hust_ha_traffic_t traffic[HUST_HA_PLACES];
+    struct hust_ha_health_s *next; /* list of all, which only grows, under the zone's mutex */
     ngx_atomic_t down;
     ngx_atomic_t probe_failures; /* in a row */
     ngx_atomic_t probe_at_ms;    /* ngx_current_msec from which a worker may claim the next probe */
     ngx_atomic_t failures[HUST_HA_CAUSE_COUNT];
     /* A write has missed this node: until then it is behind, whatever its partners say. */
     ngx_atomic_t behind_until_ms;
-    ngx_atomic_t refresh_at_ms; /* when a worker asks the partners what they say; 0: nobody need */
+    ngx_atomic_t heard_at_ms; /* when it last said what hints it holds; 0: never, nothing is known */
+    ngx_atomic_t ask_at_ms;   /* from which a worker may claim to ask a node that has been silent */
     /* Hashes of the addresses that this node holds hints for; 0: a free place. */
     ngx_atomic_t backlog_count;
     ngx_atomic_t backlogs[HUST_BATCH_BACKLOGS_MAX];
-    ngx_atomic_t backlog_at_ms; /* while it holds any: when a worker may ask whether it still does */
     char address[HUST_ADDRESS_BYTES_MAX + 1];
+    ngx_sockaddr_t sockaddr; /* what the name was last resolved to; under the zone's mutex */
+    socklen_t socklen;
 } hust_ha_health_t;
+
+/* All that is in the zone. It stays as long as the master process, over reloads. */
+typedef struct {
+    hust_ha_counters_t counters[HUST_HA_PLACES];
+    hust_ha_health_t *healths;
+    ngx_atomic_t generation; /* of the table in force; 0: there is none yet */
+    size_t table_bytes;      /* likewise, its JSON: changed and read under the zone's mutex */
+    u_char *table;           /* HUST_HA_TABLE_BYTES_MAX */
+} hust_ha_shared_t;
 
 /* http {} */
 typedef struct {
-    ngx_str_t table_file; /* full name; empty: not given */
+    ngx_str_t table_file;  /* full name; empty: not given */
+    ngx_path_t *state_dir; /* NULL: not given */
     ngx_msec_t connect_timeout;
     ngx_msec_t timeout; /* without any progress */
     ngx_int_t read_lanes;
     ngx_int_t write_lanes;
     time_t ttl_maximum; /* seconds */
 
-    hust_routing_t *routing;
-    ngx_addr_t *addresses;     /* by peer */
-    hust_ha_health_t **health; /* by peer, in the zone */
-    hust_ha_worker_t *worker;  /* of this process */
+    hust_routing_t *routing;  /* as the files have it; in force is what the zone has */
+    ngx_addr_t *addresses;    /* of its peers */
+    ngx_str_t state_file;     /* empty: not given */
+    int64_t state_mtime_ns;   /* when the state file was read; 0: there was none */
+    ngx_slab_pool_t *zone;
+    hust_ha_shared_t *shared; /* in the zone */
+    hust_ha_worker_t *worker; /* of this process */
 
     u_char *used_in_file; /* where hustdb_ha was first seen, or NULL */
     ngx_uint_t used_at_line;
@@ -180,16 +222,20 @@ typedef struct {
     hust_ha_lane_t *lanes; /* NULL until one is needed */
 } hust_ha_lanes_t;
 
+/* A worker keeps its peers to its end: a transaction may need one that has left the table. */
 struct hust_ha_peer_s {
+    ngx_queue_t known; /* in worker->known */
     hust_ha_worker_t *worker;
-    ngx_uint_t index;
     const hust_peer_t *peer;
-    ngx_addr_t *address;
+    ngx_sockaddr_t sockaddr;
+    socklen_t socklen;
+    ngx_str_t name; /* the address as text */
     hust_ha_health_t *health;
     uint64_t address_hash;
     hust_ha_lanes_t lanes[HUST_HA_LANE_KINDS];
     ngx_queue_t link; /* in worker->dirty */
     unsigned dirty : 1;
+    unsigned retired : 1; /* not in the table any more: keep no connection */
 };
 
 struct hust_ha_worker_s {
@@ -198,11 +244,15 @@ struct hust_ha_worker_s {
     ngx_log_t *log;
     ngx_log_t quiet_log; /* of lanes, whose failures we report ourselves */
     hust_clock_t clock;
+    ngx_uint_t place;        /* of its counters */
+    ngx_queue_t known;       /* every hust_ha_peer_t there ever was */
+    ngx_atomic_uint_t generation; /* of the table that follows */
+    hust_routing_t *routing; /* owned */
     ngx_uint_t peer_count;
-    hust_ha_peer_t *peers;
+    hust_ha_peer_t **peers;  /* of the table; the array is owned */
     ngx_queue_t dirty;     /* peers that have something to send */
     ngx_event_t flush;     /* posted: at the end of this turn of the event loop */
-    ngx_event_t probe;     /* timer while a node is down */
+    ngx_event_t probe;     /* timer: nodes that are down, and those that have been silent */
     ngx_queue_t free_ops;
 };
 
@@ -218,10 +268,11 @@ struct hust_ha_transaction_s {
     hust_slice_t body;    /* data NULL and a length: it is in body_file */
     ngx_buf_t *body_file;
     hust_op_t op;
-    unsigned masters[2]; /* peers */
+    hust_ha_peer_t *masters[2]; /* of the table in force when it started */
     hust_coord_t coord;
     hust_ha_op_t *ops[2]; /* under way, by master */
     ngx_event_t timer;
+    unsigned begun : 1; /* the coordinator is at work */
     ngx_uint_t restarts;
     hust_ha_stream_t *stream; /* or NULL */
 };
@@ -245,6 +296,15 @@ static inline uint64_t hust_ha_wall_ms(void)
 /* ---- handler ---- */
 
 ngx_int_t hust_ha_handler(ngx_http_request_t *r);
+
+/* Of the log phase: counts what the handler has answered. */
+ngx_int_t hust_ha_log_handler(ngx_http_request_t *r);
+
+/* The length of a body that has been read. */
+size_t hust_ha_body_bytes(ngx_http_request_t *r);
+
+/* A body that has been read, in one piece of memory that lives as long as the request. */
+ngx_int_t hust_ha_body_load(ngx_http_request_t *r, hust_slice_t *out);
 
 /* ---- transaction ---- */
 
@@ -285,6 +345,59 @@ ngx_int_t hust_ha_forward(ngx_http_request_t *r, const hust_call_t *call, unsign
 /* Calls of the classes LOCAL and ADMIN. Returns what finalizes the request. */
 ngx_int_t hust_ha_local(ngx_http_request_t *r, const hust_call_t *call);
 
+/* May this client use operators' calls? */
+bool hust_ha_is_admin(ngx_http_request_t *r);
+
+/* ---- counters ---- */
+
+/* Upper bounds of the histogram of latencies. */
+extern const ngx_msec_t hust_ha_latency_bounds_ms[HUST_HA_LATENCY_BOUNDS];
+
+/* A place for this process. */
+ngx_uint_t hust_ha_counters_claim(hust_ha_shared_t *shared);
+void hust_ha_counters_release(hust_ha_shared_t *shared, ngx_uint_t place);
+
+/* A request has been answered. `call` NULL: it was none of ours. */
+void hust_ha_counters_request(hust_ha_worker_t *worker, const hust_call_t *call, ngx_uint_t status,
+                              ngx_msec_t latency_ms);
+
+/* A batch leaves. */
+void hust_ha_counters_batch(hust_ha_peer_t *peer, ngx_uint_t op_count);
+
+/* So many more, or less. */
+void hust_ha_counters_lanes(hust_ha_peer_t *peer, ngx_atomic_int_t open, ngx_atomic_int_t busy);
+
+/* ---- metrics ---- */
+
+/* The call. Returns what finalizes the request. */
+ngx_int_t hust_ha_metrics(ngx_http_request_t *r);
+
+/* ---- set_table ---- */
+
+/* The call: reads its body. Returns what finalizes the request. */
+ngx_int_t hust_ha_set_table(ngx_http_request_t *r);
+
+/* ---- table ---- */
+
+/* At configuration: read and check the newer file, resolve the nodes' names, ask for the zone. */
+ngx_int_t hust_ha_table_load(ngx_conf_t *cf, hust_ha_main_conf_t *conf);
+
+/* The configuration is accepted: put its table in force, unless set_table has overtaken it. */
+void hust_ha_table_commit(hust_ha_main_conf_t *conf);
+
+/*
+ * The addresses of the routing's peers, from `pool`; NULL, with a line in `message`, if a name has
+ * none. Asks the system's resolver, and waits for it.
+ */
+ngx_addr_t *hust_ha_table_resolve(ngx_pool_t *pool, const hust_routing_t *routing,
+                                  char message[HUST_ROUTING_MESSAGE_BYTES]);
+
+/* Put a table in force; the zone must know its nodes. Takes the zone's mutex. */
+void hust_ha_table_publish(hust_ha_main_conf_t *conf, hust_slice_t json);
+
+/* Go over to the table in force. After an error the worker goes on with the one it has. */
+ngx_int_t hust_ha_table_adopt(hust_ha_worker_t *worker);
+
 /* ---- stream ---- */
 
 /* Send the answer of a transaction some values of which are large. Finalizes in the end. */
@@ -316,9 +429,18 @@ void hust_ha_op_abandon(hust_ha_op_t *op);
 /* Deliver the result, or with NULL the failure, and free the operation. */
 void hust_ha_op_finish(hust_ha_op_t *op, const hust_result_t *result, hust_failure_t failure);
 
-/* The worker of this process, made when first needed; NULL: no memory. */
+/*
+ * The worker of this process, made when first needed, with the table that is in force now; NULL: no
+ * memory.
+ */
 hust_ha_worker_t *hust_ha_worker(hust_ha_main_conf_t *conf);
 void hust_ha_worker_free(hust_ha_worker_t *worker);
+
+/* The worker's peer of that address, which the zone must know; NULL: no memory. */
+hust_ha_peer_t *hust_ha_peer_get(hust_ha_worker_t *worker, const hust_peer_t *named);
+
+/* The peer has left the table: close what is idle. */
+void hust_ha_peer_retire(hust_ha_peer_t *peer);
 
 /* Look at the peer's queues at the end of this turn. */
 void hust_ha_peer_touch(hust_ha_peer_t *peer);
@@ -360,6 +482,13 @@ void hust_ha_lane_streamed(hust_ha_lane_t *lane);
 /* Ask for the zone. */
 ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf);
 
+/* Make the routing's nodes known to the zone, with their addresses. NGX_ERROR: no room. */
+ngx_int_t hust_ha_health_enter(hust_ha_main_conf_t *conf, const hust_routing_t *routing,
+                               const ngx_addr_t *addresses);
+
+/* A node that the zone knows, else NULL. Under the zone's mutex. */
+hust_ha_health_t *hust_ha_health_find(const hust_ha_shared_t *shared, const char *address);
+
 static inline bool hust_ha_health_is_down(const hust_ha_peer_t *peer)
 {
     return peer->health->down != 0;
@@ -380,10 +509,17 @@ void hust_ha_health_missed(hust_ha_peer_t *peer);
 /* The end of a probe. */
 void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive);
 
-/* Probe the nodes that need it from now on, until none does. */
-void hust_ha_health_watch(hust_ha_worker_t *worker);
-void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker);
+/* The worker's timer: ask the nodes that are down, and those that have not been heard lately. */
 void hust_ha_health_probe_handler(ngx_event_t *event);
+
+/*
+ * True as soon as the node has said once what hints it holds, or cannot be asked. Before that nobody
+ * knows whether its partner is catching up.
+ */
+static inline bool hust_ha_health_is_known(const hust_ha_peer_t *peer)
+{
+    return peer->health->heard_at_ms != 0 || peer->health->down != 0;
+}
 
 /* Never 0: stands for an address in the list of backlogs. */
 uint64_t hust_ha_health_hash(hust_slice_t address);

@@ -30,6 +30,9 @@ static void set_head(ngx_http_request_t *r, ngx_uint_t status, const char *type,
     r->headers_out.content_length_n = (off_t)bytes;
     /* Our If-Match and If-None-Match are about stamps and are dealt with; nginx knows none. */
     r->disable_not_modified = 1;
+    if (ngx_exiting) {
+        r->keepalive = 0; /* say so, rather than let the client find out with its next request */
+    }
     if (status == NGX_HTTP_NOT_MODIFIED) {
         r->headers_out.content_length_n = -1;
         return;

@@ -85,7 +85,7 @@ ngx_int_t hust_ha_forward(ngx_http_request_t *r, const hust_call_t *call, unsign
     } else if (params.peer >= worker->peer_count) {
         rc = hust_ha_respond_error(r, NGX_HTTP_BAD_REQUEST, "peer: there is no such node\n");
     } else {
-        rc = send_op(forward, &worker->peers[params.peer], &params);
+        rc = send_op(forward, worker->peers[params.peer], &params);
         if (rc == NGX_OK) {
             r->main->count++;
             rc = NGX_DONE;

@@ -44,18 +44,46 @@ static ngx_int_t refuse_method(ngx_http_request_t *r, const hust_call_t *call)
     return hust_ha_respond_error(r, NGX_HTTP_NOT_ALLOWED, "this call does not know the method\n");
 }
 
-ngx_int_t hust_ha_handler(ngx_http_request_t *r)
+/* The call of a request; NULL: there is none of that name here. */
+static const hust_call_t *find_call(ngx_http_request_t *r)
 {
     hust_ha_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_hustdb_ha_module);
     const hust_call_t *call = hust_call_find(HUST_AT_HA, call_path(r));
-    unsigned method = hust_method_bit(hust_ha_slice(r->method_name));
-    if (call != NULL && call->class_ == HUST_CLASS_ADMIN && !conf->admin) {
-        call = NULL;
+    return call != NULL && call->class_ == HUST_CLASS_ADMIN && !conf->admin ? NULL : call;
+}
+
+/* As $status has it. */
+static ngx_uint_t final_status(const ngx_http_request_t *r)
+{
+    return r->err_status != 0 ? r->err_status : r->headers_out.status;
+}
+
+ngx_int_t hust_ha_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    hust_ha_main_conf_t *conf = ngx_http_get_module_main_conf(r, ngx_http_hustdb_ha_module);
+    if (core->handler != hust_ha_handler || conf->worker == NULL) {
+        return NGX_OK;
     }
+    ngx_time_t *now = ngx_timeofday();
+    int64_t latency_ms =
+        (int64_t)(now->sec - r->start_sec) * 1000 + (int64_t)now->msec - (int64_t)r->start_msec;
+    hust_ha_counters_request(conf->worker, find_call(r), final_status(r),
+                             latency_ms < 0 ? 0 : (ngx_msec_t)latency_ms);
+    return NGX_OK;
+}
+
+ngx_int_t hust_ha_handler(ngx_http_request_t *r)
+{
+    const hust_call_t *call = find_call(r);
+    unsigned method = hust_method_bit(hust_ha_slice(r->method_name));
     bool allowed = call != NULL && (call->methods & method) != 0;
     if (allowed && (call->class_ == HUST_CLASS_READ || call->class_ == HUST_CLASS_READ2 ||
                     call->class_ == HUST_CLASS_WRITE)) {
         return start(r, call, method);
+    }
+    if (allowed && call->id == HUST_CALL_SET_TABLE) {
+        return hust_ha_set_table(r);
     }
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
@@ -73,11 +101,29 @@ ngx_int_t hust_ha_handler(ngx_http_request_t *r)
 
 /* ---- the body ---- */
 
-/* Gather the body in memory. */
-static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chain)
+size_t hust_ha_body_bytes(ngx_http_request_t *r)
 {
-    ngx_http_request_t *r = transaction->request;
-    u_char *data = ngx_pnalloc(r->pool, transaction->body.len);
+    size_t bytes = 0;
+    ngx_chain_t *link = r->request_body == NULL ? NULL : r->request_body->bufs;
+    for (; link != NULL; link = link->next) {
+        bytes += (size_t)ngx_buf_size(link->buf);
+    }
+    return bytes;
+}
+
+ngx_int_t hust_ha_body_load(ngx_http_request_t *r, hust_slice_t *out)
+{
+    size_t bytes = hust_ha_body_bytes(r);
+    *out = hust_slice_of(NULL, 0);
+    if (bytes == 0) {
+        return NGX_OK;
+    }
+    ngx_chain_t *chain = r->request_body->bufs;
+    if (chain->next == NULL && ngx_buf_in_memory(chain->buf)) {
+        *out = hust_slice_of(chain->buf->pos, bytes);
+        return NGX_OK;
+    }
+    u_char *data = ngx_pnalloc(r->pool, bytes);
     if (data == NULL) {
         return NGX_ERROR;
     }
@@ -92,7 +138,7 @@ static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chai
         }
         at += len;
     }
-    transaction->body.data = data;
+    *out = hust_slice_of(data, bytes);
     return NGX_OK;
 }
 
@@ -100,35 +146,30 @@ static ngx_int_t load_body(hust_ha_transaction_t *transaction, ngx_chain_t *chai
 static ngx_int_t take_body(hust_ha_transaction_t *transaction)
 {
     ngx_http_request_t *r = transaction->request;
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        return NGX_OK;
-    }
-    ngx_chain_t *chain = r->request_body->bufs;
-    size_t bytes = 0;
-    for (ngx_chain_t *link = chain; link != NULL; link = link->next) {
-        bytes += (size_t)ngx_buf_size(link->buf);
-    }
-    transaction->body.len = bytes;
+    size_t bytes = hust_ha_body_bytes(r);
     if (bytes == 0) {
         return NGX_OK;
     }
-    if (chain->next == NULL && ngx_buf_in_memory(chain->buf)) {
-        transaction->body.data = chain->buf->pos;
-        return NGX_OK;
-    }
+    ngx_chain_t *chain = r->request_body->bufs;
     bool is_value = transaction->call->presence[HUST_PARAM_VAL] == HUST_PRESENCE_OR_BODY;
-    if (bytes > HUST_HA_BATCH_BYTES_MAX && (!is_value || chain->next == NULL)) {
+    bool in_file = chain->next != NULL || !ngx_buf_in_memory(chain->buf);
+    if (in_file && bytes > HUST_HA_BATCH_BYTES_MAX && (!is_value || chain->next == NULL)) {
+        transaction->body.len = bytes;
         transaction->body_file = chain->buf; /* or a key that is refused for its length */
         return NGX_OK;
     }
-    return load_body(transaction, chain);
+    return hust_ha_body_load(r, &transaction->body);
 }
 
 /* ---- the parameters ---- */
 
+/* NULL data: there is none. One that is there and empty is malformed, and told apart by its data. */
 static hust_slice_t header_value(const ngx_table_elt_t *header)
 {
-    return header == NULL ? (hust_slice_t){NULL, 0} : hust_ha_slice(header->value);
+    if (header == NULL) {
+        return hust_slice_of(NULL, 0);
+    }
+    return hust_ha_slice(header->value);
 }
 
 /* Make the operation. Returns 0, or the status of a refusal with its message. */
@@ -150,8 +191,12 @@ static unsigned make_op(hust_ha_transaction_t *transaction, char message[HUST_ME
         request.body_bytes = transaction->body.len;
         request.body = transaction->body;
     }
-    unsigned status = hust_params_parse(transaction->call, &request, &limits,
-                                        &transaction->scratch, &transaction->params, message);
+    if (ngx_strlchr(r->unparsed_uri.data, r->unparsed_uri.data + r->unparsed_uri.len, '#') != NULL) {
+        ngx_memcpy(message, HUST_MESSAGE_FRAGMENT, sizeof(HUST_MESSAGE_FRAGMENT));
+        return NGX_HTTP_BAD_REQUEST; /* nginx has left it out of r->args */
+    }
+    unsigned status = hust_params_parse(transaction->call, &request, &limits, &transaction->scratch,
+                                        &transaction->params, message);
     if (status != 0) {
         return status;
     }
@@ -195,8 +240,7 @@ static ngx_int_t start(ngx_http_request_t *r, const hust_call_t *call, unsigned 
      * client goes away while its body is being discarded.
      */
     bool may_have_body = (method & (HUST_METHOD_GET | HUST_METHOD_HEAD)) == 0;
-    if (hust_call_takes_body(call, method) ||
-        (call->class_ == HUST_CLASS_WRITE && may_have_body)) {
+    if (hust_call_takes_body(call, method) || (call->class_ == HUST_CLASS_WRITE && may_have_body)) {
         r->request_body_in_single_buf = 1;
         ngx_int_t rc = ngx_http_read_client_request_body(r, body_handler);
         return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;

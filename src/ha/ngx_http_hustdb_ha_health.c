@@ -5,21 +5,22 @@
  * reload forgets nothing. A node that is down is asked again in the background, by whichever worker
  * claims the probe first, with pauses that grow.
  *
- * A node is catching up while its partner reports old hints for it. Young ones are not reported (most
- * are writes on their way), so the time until a missed write's hint is old is bridged here. Hints
- * are delivered by the nodes; that they are is learned although there may be no requests.
+ * A node is catching up while its partner reports old hints for it. Every reply reports them, and a
+ * node from which no worker has heard for a while is asked, so that an HA that was not there during
+ * an outage, or has no traffic, learns of it too. Young hints are not reported (most are writes on
+ * their way), so the time until a missed write's hint is old is bridged here.
  */
 #include "ngx_http_hustdb_ha.h"
 
 enum {
-    ZONE_BYTES = 1024 * 1024, /* 2048 nodes at most, so about that; constant, to survive reloads */
+    /* A table, and more nodes than one can have; constant, to survive reloads. */
+    ZONE_BYTES = HUST_HA_TABLE_BYTES_MAX + 15 * 1024 * 1024,
     PROBE_TICK_MS = 100,
     PROBE_PAUSE_MIN_MS = 100,
     PROBE_PAUSE_MAX_MS = 1000,
+    SILENCE_MS = 700, /* with the tick and the answer's way, less than a second */
     HINT_OLD_MS = 3200, /* by then a node reports a hint, if it still has it */
-    BEHIND_MS = HINT_OLD_MS + 500,
-    /* A node that holds hints delivers them by itself: this often it is asked whether it is done. */
-    BACKLOG_PAUSE_MS = 500,
+    BEHIND_MS = HINT_OLD_MS + 1000,
 };
 
 static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data);
@@ -38,8 +39,7 @@ static const cause_t causes[HUST_HA_CAUSE_COUNT] = {
 ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
 {
     ngx_str_t name = ngx_string("hustdb_ha");
-    ngx_shm_zone_t *zone =
-        ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
+    ngx_shm_zone_t *zone = ngx_shared_memory_add(cf, &name, ZONE_BYTES, &ngx_http_hustdb_ha_module);
     if (zone == NULL) {
         return NGX_ERROR;
     }
@@ -48,9 +48,9 @@ ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
     return NGX_OK;
 }
 
-static hust_ha_health_t *find_health(ngx_slab_pool_t *pool, const char *address)
+hust_ha_health_t *hust_ha_health_find(const hust_ha_shared_t *shared, const char *address)
 {
-    for (hust_ha_health_t *health = pool->data; health != NULL; health = health->next) {
+    for (hust_ha_health_t *health = shared->healths; health != NULL; health = health->next) {
         if (ngx_strcmp(health->address, address) == 0) {
             return health;
         }
@@ -58,35 +58,63 @@ static hust_ha_health_t *find_health(ngx_slab_pool_t *pool, const char *address)
     return NULL;
 }
 
-/* The entry of a node, made if there is none. Nodes of former tables stay: there is room. */
-static hust_ha_health_t *get_health(ngx_slab_pool_t *pool, const hust_peer_t *peer)
+/* Enter one node. Nodes of former tables stay: there is room. Under the zone's mutex. */
+static bool enter(hust_ha_main_conf_t *conf, const hust_peer_t *peer, const ngx_addr_t *address)
 {
-    hust_ha_health_t *health = find_health(pool, peer->address);
+    hust_ha_shared_t *shared = conf->shared;
+    hust_ha_health_t *health = hust_ha_health_find(shared, peer->address);
     if (health == NULL) {
-        health = ngx_slab_calloc(pool, sizeof(*health));
-        if (health != NULL) {
-            ngx_memcpy(health->address, peer->address, sizeof(health->address));
-            health->next = pool->data;
-            pool->data = health;
+        health = ngx_slab_calloc_locked(conf->zone, sizeof(*health));
+        if (health == NULL) {
+            return false;
         }
+        ngx_memcpy(health->address, peer->address, sizeof(health->address));
+        health->next = shared->healths;
+        shared->healths = health;
     }
-    return health;
+    ngx_memcpy(&health->sockaddr, address->sockaddr, address->socklen);
+    health->socklen = address->socklen;
+    return true;
+}
+
+ngx_int_t hust_ha_health_enter(hust_ha_main_conf_t *conf, const hust_routing_t *routing,
+                               const ngx_addr_t *addresses)
+{
+    bool entered = true;
+    unsigned count = hust_routing_peer_count(routing);
+    ngx_shmtx_lock(&conf->zone->mutex);
+    for (unsigned i = 0; i < count && entered; i++) {
+        entered = enter(conf, hust_routing_peer(routing, i), &addresses[i]);
+    }
+    ngx_shmtx_unlock(&conf->zone->mutex);
+    return entered ? NGX_OK : NGX_ERROR;
+}
+
+/* What the zone begins with; NULL: it is too small. */
+static hust_ha_shared_t *make_shared(ngx_slab_pool_t *pool)
+{
+    hust_ha_shared_t *shared = ngx_slab_calloc(pool, sizeof(*shared));
+    if (shared == NULL) {
+        return NULL;
+    }
+    shared->table = ngx_slab_alloc(pool, HUST_HA_TABLE_BYTES_MAX);
+    return shared->table == NULL ? NULL : shared;
 }
 
 static ngx_int_t init_zone(ngx_shm_zone_t *zone, void *data)
 {
-    (void)data; /* of the former cycle: the list hangs on the pool itself */
+    (void)data; /* of the former cycle: everything hangs on the pool itself */
     hust_ha_main_conf_t *conf = zone->data;
-    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
-    unsigned count = hust_routing_peer_count(conf->routing);
-    for (unsigned i = 0; i < count; i++) {
-        conf->health[i] = get_health(pool, hust_routing_peer(conf->routing, i));
-        if (conf->health[i] == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
-                          "no room in zone \"%V\" for %ui nodes: restart nginx", &zone->shm.name,
-                          (ngx_uint_t)count);
-            return NGX_ERROR;
-        }
+    conf->zone = (ngx_slab_pool_t *)zone->shm.addr;
+    if (conf->zone->data == NULL) {
+        conf->zone->data = make_shared(conf->zone);
+    }
+    conf->shared = conf->zone->data;
+    if (conf->shared == NULL ||
+        hust_ha_health_enter(conf, conf->routing, conf->addresses) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "no room in zone \"%V\" for the nodes: restart nginx", &zone->shm.name);
+        return NGX_ERROR;
     }
     return NGX_OK;
 }
@@ -152,9 +180,18 @@ static void add_backlog(hust_ha_health_t *health, uint64_t address_hash)
     }
 }
 
-void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *head)
+/* Shared by all workers, so it is not written more often than needed. */
+static void note_heard(hust_ha_health_t *health)
 {
-    hust_ha_health_t *health = peer->health;
+    ngx_msec_t now = ngx_current_msec == 0 ? 1 : ngx_current_msec;
+    if (health->heard_at_ms == 0 || now - health->heard_at_ms >= PROBE_TICK_MS) {
+        health->heard_at_ms = now;
+    }
+}
+
+/* Take over what is reported: targets that are not any more go, new ones come. */
+static void see_backlogs(hust_ha_health_t *health, const hust_batch_reply_head_t *head)
+{
     if (head->backlog_count == 0 && health->backlog_count == 0) {
         return;
     }
@@ -170,9 +207,12 @@ void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *hea
             add_backlog(health, hust_ha_health_hash(head->backlogs[i].target));
         }
     }
-    if (health->backlog_count != 0) {
-        hust_ha_health_watch(peer->worker);
-    }
+}
+
+void hust_ha_health_see(hust_ha_peer_t *peer, const hust_batch_reply_head_t *head)
+{
+    see_backlogs(peer->health, head);
+    note_heard(peer->health);
 }
 
 void hust_ha_health_missed(hust_ha_peer_t *peer)
@@ -181,9 +221,18 @@ void hust_ha_health_missed(hust_ha_peer_t *peer)
     ngx_atomic_uint_t behind_until = ngx_current_msec + BEHIND_MS;
     if (behind_until != health->behind_until_ms) {
         health->behind_until_ms = behind_until;
-        health->refresh_at_ms = ngx_current_msec + HINT_OLD_MS;
     }
-    hust_ha_health_watch(peer->worker);
+}
+
+/* False if it was down already. */
+static bool mark_down(hust_ha_health_t *health)
+{
+    /* Before `down`, so that nobody claims a probe with the times of the last outage. */
+    if (health->down == 0) {
+        health->probe_failures = 0;
+        health->probe_at_ms = ngx_current_msec + PROBE_PAUSE_MIN_MS;
+    }
+    return ngx_atomic_cmp_set(&health->down, 0, 1);
 }
 
 void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_t err)
@@ -196,24 +245,19 @@ void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_
                       causes[cause].word);
         return;
     }
-    /* Before `down`, so that nobody claims a probe with the times of the last outage. */
-    if (health->down == 0) {
-        health->probe_failures = 0;
-        health->probe_at_ms = ngx_current_msec + PROBE_PAUSE_MIN_MS;
-    }
-    if (ngx_atomic_cmp_set(&health->down, 0, 1)) {
+    if (mark_down(health)) {
         ngx_log_error(NGX_LOG_ERR, log, err, "hustdb node %s is down: %s", health->address,
                       causes[cause].word);
     } else {
         ngx_log_error(NGX_LOG_INFO, log, err, "hustdb node %s: %s", health->address,
                       causes[cause].word);
     }
-    hust_ha_health_watch(peer->worker);
 }
 
 void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
 {
     hust_ha_health_t *health = peer->health;
+    health->ask_at_ms = 0;
     if (alive) {
         if (ngx_atomic_cmp_set(&health->down, 1, 0)) {
             ngx_log_error(NGX_LOG_WARN, peer->worker->log, 0, "hustdb node %s is up again",
@@ -221,7 +265,12 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
         }
         return;
     }
-    ngx_atomic_uint_t failures = (ngx_atomic_uint_t)ngx_atomic_fetch_add(&health->probe_failures, 1);
+    if (mark_down(health)) {
+        ngx_log_error(NGX_LOG_ERR, peer->worker->log, 0,
+                      "hustdb node %s is down: it does not answer a probe", health->address);
+        return;
+    }
+    ngx_uint_t failures = ngx_atomic_fetch_add(&health->probe_failures, 1);
     ngx_msec_t pause = PROBE_PAUSE_MAX_MS;
     if (failures < 4) {
         pause = ngx_min(PROBE_PAUSE_MAX_MS, (ngx_msec_t)PROBE_PAUSE_MIN_MS << failures);
@@ -256,51 +305,17 @@ static void probe_down(hust_ha_peer_t *peer)
     }
 }
 
-/* A node that missed writes: do the others hold hints for it by now? */
-static void refresh(hust_ha_peer_t *peer)
+/* A node that has been silent: is it this worker's turn to ask what hints it holds? */
+static void ask_silent(hust_ha_peer_t *peer)
 {
-    hust_ha_worker_t *worker = peer->worker;
-    ngx_atomic_uint_t due = peer->health->refresh_at_ms;
-    if (!is_due(due) || !ngx_atomic_cmp_set(&peer->health->refresh_at_ms, due, 0)) {
-        return;
-    }
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        hust_ha_peer_t *other = &worker->peers[i];
-        if (other != peer && !hust_ha_health_is_down(other)) {
-            probe(other);
-        }
-    }
-}
-
-/* A node that holds hints: does it still? */
-static void probe_backlog(hust_ha_peer_t *peer)
-{
-    ngx_atomic_uint_t due = peer->health->backlog_at_ms;
-    if (is_due(due) && ngx_atomic_cmp_set(&peer->health->backlog_at_ms, due,
-                                          ngx_current_msec + BACKLOG_PAUSE_MS)) {
-        probe(peer);
-    }
-}
-
-static bool needs_watch(const hust_ha_peer_t *peer)
-{
-    return hust_ha_health_is_down(peer) || peer->health->refresh_at_ms != 0 ||
-           peer->health->backlog_count != 0;
-}
-
-void hust_ha_health_watch(hust_ha_worker_t *worker)
-{
-    if (!worker->probe.timer_set && !ngx_exiting) {
-        ngx_add_timer(&worker->probe, PROBE_TICK_MS);
-    }
-}
-
-void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker)
-{
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        if (needs_watch(&worker->peers[i])) {
-            hust_ha_health_watch(worker);
-            return;
+    const hust_ha_main_conf_t *conf = peer->worker->conf;
+    hust_ha_health_t *health = peer->health;
+    ngx_atomic_uint_t due = health->ask_at_ms;
+    bool silent = health->heard_at_ms == 0 || is_due(health->heard_at_ms + SILENCE_MS);
+    if (silent && (due == 0 || is_due(due))) {
+        ngx_msec_t claim_ms = conf->connect_timeout + conf->timeout;
+        if (ngx_atomic_cmp_set(&health->ask_at_ms, due, ngx_current_msec + claim_ms)) {
+            probe(peer);
         }
     }
 }
@@ -308,16 +323,16 @@ void hust_ha_health_watch_if_needed(hust_ha_worker_t *worker)
 void hust_ha_health_probe_handler(ngx_event_t *event)
 {
     hust_ha_worker_t *worker = event->data;
-    for (ngx_uint_t i = 0; i < worker->peer_count && !ngx_exiting; i++) {
-        hust_ha_peer_t *peer = &worker->peers[i];
+    if (ngx_exiting) {
+        return;
+    }
+    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
+        hust_ha_peer_t *peer = worker->peers[i];
         if (hust_ha_health_is_down(peer)) {
             probe_down(peer);
-        } else if (peer->health->backlog_count != 0) {
-            probe_backlog(peer);
-        }
-        if (peer->health->refresh_at_ms != 0) {
-            refresh(peer);
+        } else {
+            ask_silent(peer);
         }
     }
-    hust_ha_health_watch_if_needed(worker);
+    ngx_add_timer(event, PROBE_TICK_MS);
 }

@@ -4,22 +4,29 @@
  * An exchange is `POST /hustdb/batch` with some operations and the reply with exactly as many
  * results. Whatever else comes back fails all of them and closes the connection.
  */
-#include "ngx_http_hustdb_ha.h"
+#include "ngx_http_hustdb_ha_lane.h"
 
 enum {
     OUT_HEAD_BYTES = 512, /* room for the HTTP head before the batch; an address has 255 at most */
-    IN_BYTES_MIN = 16 * 1024,
-    RESULT_HEAD_BYTES_MAX = 256,
-    REPLY_HEAD_BYTES_MAX = 64 * 1024, /* of a batch reply: 64 backlogs */
-    FORWARD_BYTES_MAX = 32 * 1024 * 1024, /* of a reply that is passed on as it is */
 };
 
-static void read_handler(ngx_event_t *event);
 static void write_handler(ngx_event_t *event);
 static void start_exchange(hust_ha_lane_t *lane);
-static void fail(hust_ha_lane_t *lane, hust_ha_cause_t cause, ngx_err_t err);
 
 /* ---- the connection ---- */
+
+static bool is_busy(hust_ha_lane_state_t state)
+{
+    return state != HUST_HA_LANE_CLOSED && state != HUST_HA_LANE_IDLE;
+}
+
+static void set_state(hust_ha_lane_t *lane, hust_ha_lane_state_t state)
+{
+    int open = (state != HUST_HA_LANE_CLOSED) - (lane->state != HUST_HA_LANE_CLOSED);
+    int busy = is_busy(state) - is_busy(lane->state);
+    lane->state = state;
+    hust_ha_counters_lanes(lane->peer, open, busy);
+}
 
 hust_ha_lane_t *hust_ha_lane_get(hust_ha_peer_t *peer, hust_ha_lane_kind_t kind)
 {
@@ -46,20 +53,20 @@ hust_ha_lane_t *hust_ha_lane_get(hust_ha_peer_t *peer, hust_ha_lane_kind_t kind)
     return closed;
 }
 
-static void close_connection(hust_ha_lane_t *lane)
+void hust_ha_lane_close(hust_ha_lane_t *lane)
 {
     if (lane->connection != NULL) {
         ngx_close_connection(lane->connection);
         lane->connection = NULL;
     }
-    lane->state = HUST_HA_LANE_CLOSED;
+    set_state(lane, HUST_HA_LANE_CLOSED);
     lane->stream = NULL;
 }
 
 void hust_ha_lane_close_idle(hust_ha_lane_t *lane)
 {
     if (lane->state == HUST_HA_LANE_IDLE) {
-        close_connection(lane);
+        hust_ha_lane_close(lane);
     }
 }
 
@@ -82,15 +89,15 @@ static void go_idle(hust_ha_lane_t *lane)
 {
     ngx_connection_t *c = lane->connection;
     if (is_spent(c)) {
-        close_connection(lane);
+        hust_ha_lane_close(lane);
         return;
     }
-    lane->state = HUST_HA_LANE_IDLE;
-    c->idle = 1; /* a worker that shuts down closes it through read_handler */
+    set_state(lane, HUST_HA_LANE_IDLE);
+    c->idle = 1; /* a worker that shuts down closes it through hust_ha_lane_read_handler */
     c->read->cancelable = 1;
     ngx_add_timer(c->read, HUST_HA_LANE_IDLE_MS);
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        close_connection(lane);
+        hust_ha_lane_close(lane);
     }
 }
 
@@ -99,9 +106,9 @@ static void connect_lane(hust_ha_lane_t *lane)
     hust_ha_peer_t *peer = lane->peer;
     ngx_peer_connection_t attempt;
     ngx_memzero(&attempt, sizeof(attempt));
-    attempt.sockaddr = peer->address->sockaddr;
-    attempt.socklen = peer->address->socklen;
-    attempt.name = &peer->address->name;
+    attempt.sockaddr = &peer->sockaddr.sockaddr;
+    attempt.socklen = peer->socklen;
+    attempt.name = &peer->name;
     attempt.get = ngx_event_get_peer;
     attempt.log = &peer->worker->quiet_log;
     attempt.log_error = NGX_ERROR_ERR;
@@ -109,12 +116,12 @@ static void connect_lane(hust_ha_lane_t *lane)
     if (rc != NGX_OK && rc != NGX_AGAIN) {
         ngx_err_t err = rc == NGX_DECLINED ? ngx_socket_errno : 0;
         bool is_ours = rc != NGX_DECLINED || err == EADDRNOTAVAIL; /* not the node's fault */
-        fail(lane, is_ours ? HUST_HA_NO_RESOURCES : HUST_HA_REFUSED, err);
+        hust_ha_lane_fail(lane, is_ours ? HUST_HA_NO_RESOURCES : HUST_HA_REFUSED, err);
         return;
     }
     ngx_connection_t *c = attempt.connection;
     c->data = lane;
-    c->read->handler = read_handler;
+    c->read->handler = hust_ha_lane_read_handler;
     c->write->handler = write_handler;
     c->idle = lane->kind == HUST_HA_LANE_PROBE;
     c->read->cancelable = c->idle;
@@ -123,7 +130,7 @@ static void connect_lane(hust_ha_lane_t *lane)
     lane->connection = c;
     lane->reused = 0;
     if (rc == NGX_AGAIN) {
-        lane->state = HUST_HA_LANE_CONNECTING;
+        set_state(lane, HUST_HA_LANE_CONNECTING);
         ngx_add_timer(c->write, peer->worker->conf->connect_timeout);
         return;
     }
@@ -147,7 +154,7 @@ bool hust_ha_lane_begin(hust_ha_lane_t *lane)
 {
     hust_batch_request_head_t head = {
         .count = 0,
-        .epoch = hust_routing_epoch(lane->peer->worker->conf->routing),
+        .epoch = hust_routing_epoch(lane->peer->worker->routing),
     };
     lane->op_count = 0;
     lane->writes = 0;
@@ -173,8 +180,7 @@ static hust_error_t encode(hust_ha_lane_t *lane, const hust_ha_op_t *op)
         return hust_batch_request_add(out, &op->op);
     }
     /* A large value is sent from where it is. */
-    hust_error_t err =
-        hust_batch_request_add_head(out, &op->op, op->op.value.len + op->body_bytes);
+    hust_error_t err = hust_batch_request_add_head(out, &op->op, op->op.value.len + op->body_bytes);
     if (err == HUST_OK && op->body != NULL) {
         err = hust_buf_append_slice(out, op->op.value);
     }
@@ -195,19 +201,6 @@ bool hust_ha_lane_add(hust_ha_lane_t *lane, hust_ha_op_t *op)
     return true;
 }
 
-static hust_ha_op_t *first_op(hust_ha_lane_t *lane)
-{
-    ngx_queue_t *head = ngx_queue_head(&lane->ops);
-    return ngx_queue_data(head, hust_ha_op_t, link);
-}
-
-static hust_ha_op_t *take_op(hust_ha_lane_t *lane)
-{
-    hust_ha_op_t *op = first_op(lane);
-    ngx_queue_remove(&op->link);
-    return op;
-}
-
 /* What follows the batch in `out`: the value of the one large operation. False: nothing. */
 static bool fill_value(hust_ha_lane_t *lane, ngx_buf_t *value)
 {
@@ -215,7 +208,7 @@ static bool fill_value(hust_ha_lane_t *lane, ngx_buf_t *value)
     if (lane->kind != HUST_HA_LANE_LARGE) {
         return false;
     }
-    const hust_ha_op_t *op = first_op(lane);
+    const hust_ha_op_t *op = hust_ha_lane_first_op(lane);
     if (op->body != NULL) {
         *value = *op->body;
         return true;
@@ -229,20 +222,17 @@ static bool fill_value(hust_ha_lane_t *lane, ngx_buf_t *value)
     return true;
 }
 
-static bool is_forward(hust_ha_lane_t *lane)
-{
-    return lane->op_count == 1 && first_op(lane)->is_forward;
-}
-
 /* Write the HTTP head in front of the batch. */
 static void put_head(hust_ha_lane_t *lane, size_t content_bytes)
 {
     const char *address = lane->peer->peer->address;
     u_char head[OUT_HEAD_BYTES];
     u_char *end;
-    if (is_forward(lane)) {
-        ngx_str_t uri = {first_op(lane)->encoded.len, first_op(lane)->encoded.data};
-        end = ngx_snprintf(head, sizeof(head), "GET %V HTTP/1.1\r\nHost: %s\r\n\r\n", &uri, address);
+    if (hust_ha_lane_is_forward(lane)) {
+        const hust_buf_t *target = &hust_ha_lane_first_op(lane)->encoded;
+        ngx_str_t uri = {target->len, target->data};
+        end =
+            ngx_snprintf(head, sizeof(head), "GET %V HTTP/1.1\r\nHost: %s\r\n\r\n", &uri, address);
     } else {
         end = ngx_snprintf(head, sizeof(head),
                            "POST /hustdb/batch HTTP/1.1\r\nHost: %s\r\nContent-Length: %uz\r\n\r\n",
@@ -282,6 +272,9 @@ static void prepare(hust_ha_lane_t *lane)
 void hust_ha_lane_send(hust_ha_lane_t *lane)
 {
     prepare(lane);
+    if (lane->kind != HUST_HA_LANE_PROBE && !hust_ha_lane_is_forward(lane)) {
+        hust_ha_counters_batch(lane->peer, lane->op_count);
+    }
     if (lane->state == HUST_HA_LANE_IDLE) {
         lane->reused = 1;
         start_exchange(lane);
@@ -301,15 +294,16 @@ static void shrink(hust_buf_t *buf)
 }
 
 /* The reply is taken and the operations are gone: on to the next ones. */
-static void finish_exchange(hust_ha_lane_t *lane)
+void hust_ha_lane_finish(hust_ha_lane_t *lane)
 {
     ngx_connection_t *c = lane->connection;
     lane->op_count = 0;
     lane->stream = NULL;
     shrink(&lane->in);
     shrink(&lane->out);
-    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE) {
-        close_connection(lane);
+    if (!lane->reply.keep_alive || ngx_exiting || c->close || lane->kind == HUST_HA_LANE_PROBE ||
+        lane->peer->retired) {
+        hust_ha_lane_close(lane);
     } else {
         go_idle(lane);
     }
@@ -328,13 +322,13 @@ static bool may_repeat(const hust_ha_lane_t *lane, hust_ha_cause_t cause, bool n
            (nothing_sent || !lane->writes);
 }
 
-static void fail(hust_ha_lane_t *lane, hust_ha_cause_t cause, ngx_err_t err)
+void hust_ha_lane_fail(hust_ha_lane_t *lane, hust_ha_cause_t cause, ngx_err_t err)
 {
     ngx_connection_t *c = lane->connection;
     bool nothing_sent =
         c == NULL || lane->state == HUST_HA_LANE_CONNECTING || c->sent == lane->sent_before;
     bool repeat = may_repeat(lane, cause, nothing_sent);
-    close_connection(lane);
+    hust_ha_lane_close(lane);
     if (repeat) {
         prepare(lane);
         connect_lane(lane);
@@ -368,10 +362,10 @@ void hust_ha_lane_abort(hust_ha_lane_t *lane)
     if (lane->state == HUST_HA_LANE_CLOSED) {
         return;
     }
-    close_connection(lane);
+    hust_ha_lane_close(lane);
     lane->op_count = 0;
     while (!ngx_queue_empty(&lane->ops)) {
-        hust_ha_op_t *op = take_op(lane);
+        hust_ha_op_t *op = hust_ha_lane_take_op(lane);
         op->handler = NULL;
         hust_ha_op_finish(op, NULL, HUST_FAILED_UNKNOWN);
     }
@@ -389,7 +383,9 @@ static void send_rest(hust_ha_lane_t *lane)
     while (lane->unsent != NULL && c->write->ready) {
         ngx_chain_t *rest = c->send_chain(c, lane->unsent, 0);
         if (rest == NGX_CHAIN_ERROR) {
-            fail(lane, HUST_HA_CLOSED, ngx_socket_errno);
+            c->write->ready = 0;
+            lane->unsent = NULL;
+            hust_ha_lane_receive(lane); /* the node may have said why before it closed */
             return;
         }
         lane->unsent = rest;
@@ -398,17 +394,17 @@ static void send_rest(hust_ha_lane_t *lane)
         ngx_add_timer(c->read, lane->peer->worker->conf->timeout);
     }
     if (lane->unsent == NULL) {
-        lane->state = HUST_HA_LANE_RECEIVING;
+        set_state(lane, HUST_HA_LANE_RECEIVING);
     }
     if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-        fail(lane, HUST_HA_NO_RESOURCES, 0);
+        hust_ha_lane_fail(lane, HUST_HA_NO_RESOURCES, 0);
     }
 }
 
 static void start_exchange(hust_ha_lane_t *lane)
 {
     ngx_connection_t *c = lane->connection;
-    lane->state = HUST_HA_LANE_SENDING;
+    set_state(lane, HUST_HA_LANE_SENDING);
     lane->sent_before = c->sent;
     if (lane->kind != HUST_HA_LANE_PROBE) {
         c->idle = 0;
@@ -433,261 +429,16 @@ static void write_handler(ngx_event_t *event)
         return;
     }
     if (event->timedout) {
-        fail(lane, HUST_HA_CONNECT_TIMEOUT, NGX_ETIMEDOUT);
+        hust_ha_lane_fail(lane, HUST_HA_CONNECT_TIMEOUT, NGX_ETIMEDOUT);
         return;
     }
     ngx_err_t err = connect_error(c);
     if (err != 0) {
-        fail(lane, HUST_HA_REFUSED, err);
+        hust_ha_lane_fail(lane, HUST_HA_REFUSED, err);
         return;
     }
     if (event->timer_set) {
         ngx_del_timer(event);
     }
     start_exchange(lane);
-}
-
-/* ---- receiving ---- */
-
-/* The results of a batch, in order. */
-static bool deliver_batch(hust_ha_lane_t *lane, hust_slice_t body)
-{
-    hust_result_t results[HUST_HA_BATCH_OPS_MAX];
-    hust_batch_reply_head_t head;
-    hust_batch_reader_t reader;
-    if (hust_batch_reply_open(body, &head, &reader) != HUST_OK || head.count != lane->op_count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < head.count; i++) {
-        if (hust_batch_reply_next(&reader, &results[i]) != HUST_OK) {
-            return false;
-        }
-    }
-    hust_result_t none;
-    if (hust_batch_reply_next(&reader, &none) != HUST_ERR_END) {
-        return false;
-    }
-    hust_ha_worker_t *worker = lane->peer->worker;
-    (void)hust_clock_see(&worker->clock, (hust_stamp_t){.time = head.clock}, hust_ha_wall_ms());
-    hust_ha_health_see(lane->peer, &head);
-    for (uint32_t i = 0; i < head.count; i++) {
-        hust_ha_op_finish(take_op(lane), &results[i], HUST_FAILED_UNKNOWN);
-    }
-    if (lane->kind == HUST_HA_LANE_PROBE) {
-        hust_ha_health_probed(lane->peer, true);
-    }
-    return true;
-}
-
-/* Deliver what came to those who wait. False: the reply does not fit what was asked. */
-static bool deliver(hust_ha_lane_t *lane, hust_slice_t body)
-{
-    if (is_forward(lane)) {
-        hust_result_t passed = {.status = lane->reply.status, .value = body};
-        hust_ha_op_finish(take_op(lane), &passed, HUST_FAILED_UNKNOWN);
-        return true;
-    }
-    return deliver_batch(lane, body);
-}
-
-static size_t body_bound(hust_ha_lane_t *lane)
-{
-    if (is_forward(lane)) {
-        return FORWARD_BYTES_MAX;
-    }
-    return REPLY_HEAD_BYTES_MAX +
-           lane->op_count * (size_t)(HUST_LARGE_BYTES + RESULT_HEAD_BYTES_MAX);
-}
-
-/* The head of the HTTP reply is there: is it one that we can take? */
-static bool accept_reply(hust_ha_lane_t *lane)
-{
-    const hust_http_reply_t *reply = &lane->reply;
-    if (reply->status != NGX_HTTP_OK && !is_forward(lane)) {
-        ngx_log_error(NGX_LOG_INFO, lane->peer->worker->log, 0,
-                      "hustdb node %s answered a batch with status %ui",
-                      lane->peer->peer->address, (ngx_uint_t)reply->status);
-        fail(lane, HUST_HA_BAD_STATUS, 0);
-        return false;
-    }
-    bool streams = lane->op_count == 1 && first_op(lane)->stream != NULL;
-    bool too_long = !streams && reply->body_bytes > body_bound(lane);
-    bool too_early = lane->state != HUST_HA_LANE_RECEIVING;
-    if (too_long || too_early) {
-        fail(lane, HUST_HA_GARBAGE, 0);
-        return false;
-    }
-    if (!streams && hust_buf_reserve(&lane->in, (size_t)reply->body_bytes) != HUST_OK) {
-        fail(lane, HUST_HA_NO_RESOURCES, NGX_ENOMEM);
-        return false;
-    }
-    return true;
-}
-
-/*
- * A value that a stream waits for: hand the lane over as soon as the value begins. True: done, or
- * failed; false: go on receiving, or it is no value but a refusal.
- */
-static bool open_stream(hust_ha_lane_t *lane, hust_slice_t body)
-{
-    hust_result_t result;
-    size_t value_at = 0;
-    size_t value_bytes = 0;
-    hust_error_t err = hust_batch_reply_peek_value(body, &result, &value_at, &value_bytes);
-    if (err == HUST_ERR_TRUNCATED && body.len <= REPLY_HEAD_BYTES_MAX &&
-        body.len < lane->reply.body_bytes) {
-        return false;
-    }
-    if (err != HUST_OK || value_at + value_bytes != lane->reply.body_bytes) {
-        fail(lane, HUST_HA_GARBAGE, 0);
-        return true;
-    }
-    if (result.status != NGX_HTTP_OK) {
-        return false;
-    }
-    lane->stream = first_op(lane)->stream;
-    lane->streamed = value_at;
-    hust_ha_stream_opened(lane->stream, lane, value_bytes);
-    return true;
-}
-
-/* Look at what has been received. True: wait for more; false: the exchange is in other hands. */
-static bool parse(hust_ha_lane_t *lane)
-{
-    if (!lane->has_reply) {
-        hust_error_t err = hust_http_reply_read(&lane->reply, hust_buf_slice(&lane->in));
-        if (err == HUST_ERR_TRUNCATED) {
-            return true;
-        }
-        if (err != HUST_OK) {
-            fail(lane, HUST_HA_GARBAGE, 0);
-            return false;
-        }
-        lane->has_reply = 1;
-        if (!accept_reply(lane)) {
-            return false;
-        }
-    }
-    size_t head_bytes = lane->reply.head_bytes;
-    hust_slice_t body = {lane->in.data + head_bytes, lane->in.len - head_bytes};
-    if (body.len > lane->reply.body_bytes) {
-        fail(lane, HUST_HA_GARBAGE, 0);
-        return false;
-    }
-    if (lane->op_count == 1 && first_op(lane)->stream != NULL && open_stream(lane, body)) {
-        return false;
-    }
-    if (body.len < lane->reply.body_bytes) {
-        return true;
-    }
-    if (deliver(lane, body)) {
-        finish_exchange(lane);
-    } else {
-        fail(lane, HUST_HA_GARBAGE, 0);
-    }
-    return false;
-}
-
-static void receive(hust_ha_lane_t *lane)
-{
-    ngx_connection_t *c = lane->connection;
-    do {
-        size_t room = lane->in.cap - lane->in.len;
-        if (room == 0 || lane->in.cap == 0) {
-            if (hust_buf_reserve(&lane->in, IN_BYTES_MIN) != HUST_OK) {
-                fail(lane, HUST_HA_NO_RESOURCES, NGX_ENOMEM);
-                return;
-            }
-            room = lane->in.cap - lane->in.len;
-        }
-        ssize_t n = c->recv(c, lane->in.data + lane->in.len, room);
-        if (n == NGX_AGAIN) {
-            if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-                fail(lane, HUST_HA_NO_RESOURCES, 0);
-            }
-            return;
-        }
-        if (n <= 0) {
-            fail(lane, HUST_HA_CLOSED, n == 0 ? 0 : ngx_socket_errno);
-            return;
-        }
-        lane->in.len += (size_t)n;
-        ngx_add_timer(c->read, lane->peer->worker->conf->timeout);
-    } while (parse(lane));
-}
-
-static void read_handler(ngx_event_t *event)
-{
-    ngx_connection_t *c = event->data;
-    hust_ha_lane_t *lane = c->data;
-    if (lane->state == HUST_HA_LANE_IDLE) {
-        close_connection(lane); /* idle for too long, closed by the node, or by our shutdown */
-        return;
-    }
-    if (c->close) {
-        if (lane->kind == HUST_HA_LANE_PROBE) {
-            hust_ha_lane_abort(lane);
-        } else {
-            fail(lane, HUST_HA_SHUTDOWN, 0);
-        }
-        return;
-    }
-    if (event->timedout) {
-        fail(lane, HUST_HA_TIMEOUT, NGX_ETIMEDOUT);
-        return;
-    }
-    if (lane->state == HUST_HA_LANE_CONNECTING) {
-        return; /* write_handler sees what became of it */
-    }
-    if (lane->stream != NULL) {
-        hust_ha_stream_pump(lane->stream);
-        return;
-    }
-    receive(lane);
-}
-
-/* ---- streams ---- */
-
-ssize_t hust_ha_lane_pull(hust_ha_lane_t *lane, u_char *to, size_t size)
-{
-    ngx_connection_t *c = lane->connection;
-    uint64_t left = lane->reply.body_bytes - lane->streamed;
-    size = size > left ? (size_t)left : size;
-    size_t taken = lane->reply.head_bytes + (size_t)lane->streamed;
-    if (taken < lane->in.len) {
-        size = ngx_min(size, lane->in.len - taken);
-        ngx_memcpy(to, lane->in.data + taken, size);
-        lane->streamed += size;
-        return (ssize_t)size;
-    }
-    ssize_t n = c->recv(c, to, size);
-    if (n == 0 || n == NGX_ERROR) {
-        fail(lane, HUST_HA_CLOSED, n == 0 ? 0 : ngx_socket_errno);
-        return NGX_ERROR;
-    }
-    ngx_add_timer(c->read, lane->peer->worker->conf->timeout);
-    if (n == NGX_AGAIN) {
-        if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-            fail(lane, HUST_HA_NO_RESOURCES, 0);
-            return NGX_ERROR;
-        }
-        return NGX_AGAIN;
-    }
-    lane->streamed += (uint64_t)n;
-    return n;
-}
-
-void hust_ha_lane_pause(hust_ha_lane_t *lane)
-{
-    if (lane->connection->read->timer_set) {
-        ngx_del_timer(lane->connection->read);
-    }
-}
-
-void hust_ha_lane_streamed(hust_ha_lane_t *lane)
-{
-    hust_ha_op_t *op = take_op(lane);
-    op->handler = NULL;
-    hust_ha_op_finish(op, NULL, HUST_FAILED_UNKNOWN);
-    finish_exchange(lane);
 }

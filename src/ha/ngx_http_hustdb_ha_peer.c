@@ -13,16 +13,22 @@ static void flush_peer(hust_ha_peer_t *peer);
 
 /* ---- the worker ---- */
 
-static void init_peer(hust_ha_worker_t *worker, ngx_uint_t index)
+static hust_ha_peer_t *make_peer(hust_ha_worker_t *worker, const hust_peer_t *named,
+                                 hust_ha_health_t *health)
 {
-    hust_ha_main_conf_t *conf = worker->conf;
-    hust_ha_peer_t *peer = &worker->peers[index];
+    const hust_ha_main_conf_t *conf = worker->conf;
+    hust_ha_peer_t *peer = ngx_pcalloc(worker->pool, sizeof(*peer));
+    hust_peer_t *copy = ngx_palloc(worker->pool, sizeof(*copy));
+    if (peer == NULL || copy == NULL) {
+        return NULL;
+    }
+    *copy = *named;
     peer->worker = worker;
-    peer->index = index;
-    peer->peer = hust_routing_peer(conf->routing, (unsigned)index);
-    peer->address = &conf->addresses[index];
-    peer->health = conf->health[index];
-    peer->address_hash = hust_ha_health_hash(hust_slice_str(peer->peer->address));
+    peer->peer = copy;
+    peer->name.data = (u_char *)copy->address;
+    peer->name.len = ngx_strlen(copy->address);
+    peer->health = health;
+    peer->address_hash = hust_ha_health_hash(hust_slice_str(copy->address));
     for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
         ngx_queue_init(&peer->lanes[kind].waiting);
     }
@@ -30,6 +36,57 @@ static void init_peer(hust_ha_worker_t *worker, ngx_uint_t index)
     peer->lanes[HUST_HA_LANE_WRITE].lane_count = (ngx_uint_t)conf->write_lanes;
     peer->lanes[HUST_HA_LANE_LARGE].lane_count = HUST_HA_LARGE_LANES;
     peer->lanes[HUST_HA_LANE_PROBE].lane_count = 1;
+    ngx_queue_insert_tail(&worker->known, &peer->known);
+    return peer;
+}
+
+static hust_ha_peer_t *find_peer(hust_ha_worker_t *worker, const hust_ha_health_t *health)
+{
+    for (ngx_queue_t *at = ngx_queue_head(&worker->known); at != ngx_queue_sentinel(&worker->known);
+         at = ngx_queue_next(at)) {
+        hust_ha_peer_t *peer = ngx_queue_data(at, hust_ha_peer_t, known);
+        if (peer->health == health) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+hust_ha_peer_t *hust_ha_peer_get(hust_ha_worker_t *worker, const hust_peer_t *named)
+{
+    hust_ha_main_conf_t *conf = worker->conf;
+    ngx_sockaddr_t sockaddr;
+    socklen_t socklen = 0;
+    ngx_shmtx_lock(&conf->zone->mutex);
+    hust_ha_health_t *health = hust_ha_health_find(conf->shared, named->address);
+    if (health != NULL) {
+        sockaddr = health->sockaddr;
+        socklen = health->socklen;
+    }
+    ngx_shmtx_unlock(&conf->zone->mutex);
+    if (health == NULL) {
+        return NULL;
+    }
+    hust_ha_peer_t *peer = find_peer(worker, health);
+    if (peer == NULL) {
+        peer = make_peer(worker, named, health);
+    }
+    if (peer != NULL) {
+        peer->sockaddr = sockaddr;
+        peer->socklen = socklen;
+    }
+    return peer;
+}
+
+void hust_ha_peer_retire(hust_ha_peer_t *peer)
+{
+    peer->retired = 1;
+    for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
+        hust_ha_lanes_t *lanes = &peer->lanes[kind];
+        for (ngx_uint_t i = 0; lanes->lanes != NULL && i < lanes->lane_count; i++) {
+            hust_ha_lane_close_idle(&lanes->lanes[i]);
+        }
+    }
 }
 
 static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf)
@@ -43,8 +100,10 @@ static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf
         ngx_log_error(NGX_LOG_EMERG, worker->log, ngx_errno, "getrandom() failed");
         return NGX_ERROR;
     }
+    ngx_queue_init(&worker->known);
     ngx_queue_init(&worker->dirty);
     ngx_queue_init(&worker->free_ops);
+    worker->place = hust_ha_counters_claim(conf->shared);
     worker->flush.handler = flush_handler;
     worker->flush.data = worker;
     worker->flush.log = worker->log;
@@ -52,21 +111,15 @@ static ngx_int_t init_worker(hust_ha_worker_t *worker, hust_ha_main_conf_t *conf
     worker->probe.data = worker;
     worker->probe.log = worker->log;
     worker->probe.cancelable = 1;
-    worker->peer_count = hust_routing_peer_count(conf->routing);
-    worker->peers = ngx_pcalloc(worker->pool, worker->peer_count * sizeof(*worker->peers));
-    if (worker->peers == NULL) {
-        return NGX_ERROR;
-    }
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        init_peer(worker, i);
-    }
-    hust_ha_health_watch_if_needed(worker); /* whoever watched before may be gone */
-    return NGX_OK;
+    return hust_ha_table_adopt(worker);
 }
 
 hust_ha_worker_t *hust_ha_worker(hust_ha_main_conf_t *conf)
 {
     if (conf->worker != NULL) {
+        if (conf->worker->generation != conf->shared->generation) {
+            (void)hust_ha_table_adopt(conf->worker);
+        }
         return conf->worker;
     }
     ngx_pool_t *pool = ngx_create_pool(16384, ngx_cycle->log);
@@ -96,18 +149,28 @@ static void free_lanes(hust_ha_lanes_t *lanes)
     }
 }
 
-void hust_ha_worker_free(hust_ha_worker_t *worker)
+static void free_peer(hust_ha_peer_t *peer)
 {
-    for (ngx_uint_t i = 0; i < worker->peer_count; i++) {
-        for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
-            hust_ha_lanes_t *lanes = &worker->peers[i].lanes[kind];
-            free_lanes(lanes);
-            while (!ngx_queue_empty(&lanes->waiting)) {
-                ngx_queue_t *head = ngx_queue_head(&lanes->waiting);
-                hust_ha_op_abandon(ngx_queue_data(head, hust_ha_op_t, link));
-            }
+    for (unsigned kind = 0; kind < HUST_HA_LANE_KINDS; kind++) {
+        hust_ha_lanes_t *lanes = &peer->lanes[kind];
+        free_lanes(lanes);
+        while (!ngx_queue_empty(&lanes->waiting)) {
+            ngx_queue_t *head = ngx_queue_head(&lanes->waiting);
+            hust_ha_op_abandon(ngx_queue_data(head, hust_ha_op_t, link));
         }
     }
+}
+
+void hust_ha_worker_free(hust_ha_worker_t *worker)
+{
+    while (!ngx_queue_empty(&worker->known)) {
+        ngx_queue_t *head = ngx_queue_head(&worker->known);
+        ngx_queue_remove(head);
+        free_peer(ngx_queue_data(head, hust_ha_peer_t, known));
+    }
+    hust_ha_counters_release(worker->conf->shared, worker->place);
+    hust_routing_free(worker->routing);
+    ngx_free(worker->peers);
     if (worker->probe.timer_set) {
         ngx_del_timer(&worker->probe);
     }

@@ -4,7 +4,7 @@
  * through with bounded memory: while the client is slow, the node is not read from.
  *
  * Nothing is sent to the client before the first large value has begun to come; until then a value
- * that has changed meanwhile just starts the transaction again. After that it cuts the answer short.
+ * that has changed meanwhile just starts the transaction again, later it cuts the answer short.
  */
 #include "ngx_http_hustdb_ha.h"
 
@@ -83,8 +83,7 @@ static bool open_value(hust_ha_stream_t *stream)
     hust_ha_transaction_t *transaction = stream->transaction;
     const hust_outcome_t *outcome = &transaction->coord.outcome;
     unsigned master = outcome->value_master[stream->index];
-    hust_ha_op_t *op =
-        hust_ha_op_create(&transaction->worker->peers[transaction->masters[master]]);
+    hust_ha_op_t *op = hust_ha_op_create(transaction->masters[master]);
     if (op == NULL) {
         return false;
     }

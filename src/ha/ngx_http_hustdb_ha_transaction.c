@@ -7,6 +7,8 @@
  */
 #include "ngx_http_hustdb_ha.h"
 
+enum { UNKNOWN_PAUSE_MS = 2 };
+
 static void clean_up(void *data);
 static void timer_handler(ngx_event_t *event);
 static void op_handler(hust_ha_op_t *op, const hust_result_t *result, hust_failure_t failure);
@@ -61,7 +63,7 @@ static void clean_up(void *data)
 
 static hust_ha_peer_t *peer_of(const hust_ha_transaction_t *transaction, unsigned master)
 {
-    return &transaction->worker->peers[transaction->masters[master]];
+    return transaction->masters[master];
 }
 
 /* A SEND of the coordinator. False: it will not leave. */
@@ -136,11 +138,38 @@ static void run(hust_ha_transaction_t *transaction)
     }
 }
 
+/*
+ * Stamps count milliseconds first. A node may have acknowledged a write of its own earlier in this
+ * very millisecond, and what begins now must win over it: so ours take the upper half of the
+ * counter.
+ */
+static void advance_clock(hust_clock_t *clock, uint64_t now_ms)
+{
+    hust_stamp_t middle = {.time = now_ms << 16 | 0x7fff, .writer = 0};
+    (void)hust_clock_see(clock, middle, now_ms);
+}
+
+/* Right after the start nobody knows yet which master is catching up; the nodes are being asked. */
+static bool masters_are_known(const hust_ha_transaction_t *transaction)
+{
+    return hust_ha_health_is_known(peer_of(transaction, 0)) &&
+           hust_ha_health_is_known(peer_of(transaction, 1));
+}
+
 void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
 {
     hust_ha_worker_t *worker = transaction->worker;
+    uint64_t now_ms = hust_ha_wall_ms();
     unsigned bucket = hust_element_bucket(&transaction->op.element);
-    hust_routing_masters(worker->conf->routing, bucket, transaction->masters);
+    unsigned masters[2];
+    hust_routing_masters(worker->routing, bucket, masters);
+    transaction->masters[0] = worker->peers[masters[0]];
+    transaction->masters[1] = worker->peers[masters[1]];
+    transaction->begun = masters_are_known(transaction);
+    if (!transaction->begun) {
+        ngx_add_timer(&transaction->timer, UNKNOWN_PAUSE_MS);
+        return;
+    }
     hust_coord_input_t input = {
         .call = transaction->call,
         .op = transaction->op,
@@ -151,7 +180,8 @@ void hust_ha_transaction_start(hust_ha_transaction_t *transaction)
         input.state[m] = hust_ha_health_state(peer, peer_of(transaction, 1 - m));
         input.address[m] = hust_slice_str(peer->peer->address);
     }
-    hust_coord_begin(&transaction->coord, &input, hust_ha_wall_ms());
+    advance_clock(&worker->clock, now_ms);
+    hust_coord_begin(&transaction->coord, &input, now_ms);
     run(transaction);
 }
 
@@ -209,7 +239,11 @@ static void timer_handler(ngx_event_t *event)
     hust_ha_transaction_t *transaction = event->data;
     ngx_connection_t *c = transaction->request->connection;
     ngx_http_set_log_request(c->log, transaction->request);
-    hust_coord_on_timer(&transaction->coord, hust_ha_wall_ms());
-    run(transaction);
+    if (transaction->begun) {
+        hust_coord_on_timer(&transaction->coord, hust_ha_wall_ms());
+        run(transaction);
+    } else {
+        hust_ha_transaction_start(transaction);
+    }
     ngx_http_run_posted_requests(c);
 }

@@ -54,8 +54,9 @@ static bool set_entry(hust_committer_t *committer, hust_group_entry_t *entry,
                       const hust_stored_t *next)
 {
     hust_footprint_t after = hust_footprint(entry->element.key, &next->record);
-    if (hust_counters_change(committer->env.counters, &entry->element, &entry->footprint,
-                             &after) != HUST_OK) {
+    assert(entry->loaded && entry->error == HUST_OK);
+    if (hust_counters_change(committer->env.counters, &entry->element, &entry->footprint, &after) !=
+        HUST_OK) {
         return false;
     }
     hust_group_set(entry, next);
@@ -69,8 +70,8 @@ static hust_error_t list_hint(hust_committer_t *committer, const hust_group_entr
         return HUST_OK;
     }
     if (applied->hint_added) {
-        return hust_hints_add(committer->env.hints, op->target, entry->key,
-                              applied->next.hint.gen, wall_ms);
+        return hust_hints_add(committer->env.hints, op->target, entry->key, applied->next.hint.gen,
+                              wall_ms);
     }
     if (applied->hint_dropped) {
         return hust_hints_drop(committer->env.hints, op->target, entry->key);
@@ -103,18 +104,23 @@ static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_
                                   const hust_op_t *op, hust_error_t *err)
 {
     uint64_t wall_ms = hust_wall_ms();
-    hust_apply_env_t env = {.wall_ms = wall_ms, .clock = &committer->clock,
-                            .replicated = committer->env.replicated};
+    assert(entry->loaded && entry->error == HUST_OK);
+    hust_apply_env_t env = {
+        .wall_ms = wall_ms, .clock = &committer->clock, .replicated = committer->env.replicated};
     hust_applied_t *applied = hust_group_alloc(committer->group, sizeof(*applied));
     if (applied == NULL) {
         *err = HUST_ERR_NOMEM;
         return NULL;
     }
-    if (!hust_tables_allow_write(committer->env.counters, committer->env.store, op,
+    if (hust_op_is_write(op) &&
+        !hust_tables_allow_write(committer->env.counters, committer->env.store, op,
                                  &applied->result)) {
         return &applied->result;
     }
     hust_apply(&env, &entry->stored, op, applied);
+    assert(hust_op_is_write(op) || !applied->changed);
+    assert(!applied->hint_added || !applied->hint_dropped);
+    assert(!applied->hint_added || applied->next.hint.present);
     if (applied->answer_held) {
         *err = answer_held(committer, &entry->stored, applied);
     }
@@ -134,6 +140,7 @@ static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_
 static unsigned refusal(hust_committer_t *committer, const hust_group_entry_t *entry,
                         const hust_op_t *op)
 {
+    assert(entry->loaded);
     if (entry->error != HUST_OK) {
         return 500;
     }
@@ -144,6 +151,7 @@ static hust_error_t run_ops(hust_committer_t *committer, hust_job_t *job,
                             hust_group_entry_t **entries)
 {
     hust_error_t err = HUST_OK;
+    assert(job->expired_count == 0);
     for (size_t i = 0; i < job->op_count && err == HUST_OK; i++) {
         const hust_op_t *op = &job->ops[i];
         hust_result_t refused = {.status = refusal(committer, entries[i], op)};
@@ -174,6 +182,7 @@ static hust_error_t run_expired(hust_committer_t *committer, const hust_job_t *j
                                 hust_group_entry_t **entries)
 {
     hust_error_t err = HUST_OK;
+    assert(job->op_count == 0);
     if (hust_store_failure(committer->env.store) != 0) {
         return HUST_OK;
     }
@@ -207,6 +216,7 @@ static bool make_room(hust_committer_t *committer, size_t count)
     }
     committer->entries = entries;
     committer->entries_room = count;
+    assert(committer->entries_room > 0);
     return true;
 }
 
@@ -255,6 +265,7 @@ static hust_error_t run_group(hust_committer_t *committer, hust_job_t *jobs, siz
         err = job->expired_count > 0 ? run_expired(committer, job, entries)
                                      : run_ops(committer, job, entries);
         at += job_ops(job);
+        assert(at <= ops);
     }
     return err;
 }
@@ -262,6 +273,7 @@ static hust_error_t run_group(hust_committer_t *committer, hust_job_t *jobs, siz
 static void stage_clock(hust_committer_t *committer)
 {
     uint8_t value[8];
+    assert(committer->clock.last >= hust_committer_clock(committer));
     hust_put_u64(value, committer->clock.last);
     hust_write_put(committer->write, HUST_CF_META, hust_slice_str(META_CLOCK),
                    hust_slice_of(value, sizeof(value)));
@@ -291,6 +303,8 @@ static unsigned store_group(hust_committer_t *committer)
 static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size_t ops)
 {
     unsigned failure = 500;
+    assert(jobs != NULL && ops > 0);
+    assert(hust_write_count(committer->write) == 0);
     hust_error_t err = run_group(committer, jobs, ops);
     if (err == HUST_OK) {
         failure = store_group(committer);
@@ -305,8 +319,7 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
         hust_counters_rollback(committer->env.counters);
         hust_hints_rollback(committer->env.hints);
     }
-    atomic_store_explicit(&committer->published_clock, committer->clock.last,
-                          memory_order_relaxed);
+    atomic_store_explicit(&committer->published_clock, committer->clock.last, memory_order_relaxed);
     atomic_fetch_add_explicit(&committer->ops_done, ops, memory_order_relaxed);
     atomic_fetch_sub_explicit(&committer->ops_waiting, ops, memory_order_relaxed);
     if (committer->answer.cap > ANSWER_BYTES_KEPT) {
@@ -314,6 +327,7 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
     }
     hust_write_clear(committer->write);
     hust_group_clear(committer->group);
+    assert(failure == 0 || failure == 500 || failure == 507);
     return failure;
 }
 
@@ -326,6 +340,8 @@ static hust_job_t *take_group(hust_committer_t *committer, size_t *ops)
     hust_job_t *job = jobs;
     size_t bytes = jobs->bytes;
     *ops = job_ops(jobs);
+    assert(*ops > 0);
+    assert(committer->last->next == NULL);
     while (job->next != NULL && *ops + job_ops(job->next) <= GROUP_OPS_MAX &&
            bytes + job->next->bytes <= GROUP_BYTES_MAX) {
         job = job->next;
@@ -336,6 +352,7 @@ static hust_job_t *take_group(hust_committer_t *committer, size_t *ops)
     if (committer->first == NULL) {
         committer->last = NULL;
     }
+    assert((committer->first == NULL) == (committer->last == NULL));
     job->next = NULL;
     return jobs;
 }
@@ -433,6 +450,7 @@ hust_error_t hust_committer_start(const hust_committer_env_t *env, hust_committe
     if (committer == NULL) {
         return HUST_ERR_NOMEM;
     }
+    assert(env->store != NULL && env->counters != NULL && env->hints != NULL);
     committer->env = *env;
     pthread_mutex_init(&committer->lock, NULL);
     pthread_cond_init(&committer->wake, NULL);

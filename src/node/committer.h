@@ -25,7 +25,7 @@ typedef struct hust_job hust_job_t;
  * `on_done` is called. Both callbacks run in the committer's thread and must not block.
  */
 struct hust_job {
-    hust_job_t *next; /* the committer's */
+    hust_job_t *next;     /* the committer's */
     const hust_op_t *ops; /* valid elements; reads see what the operations before them did */
     size_t op_count;
     const hust_expired_t *expired; /* a sweep's; a job has either operations or these */

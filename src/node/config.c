@@ -21,9 +21,9 @@ enum {
 typedef struct reader {
     hust_config_t *config;
     const char *path;
-    uint32_t given;             /* bit per row of the table */
-    char reason[REASON_BYTES];  /* of the first line that is wrong; empty: none */
-    unsigned line;              /* lines read so far */
+    uint32_t given;            /* bit per row of the table */
+    char reason[REASON_BYTES]; /* of the first line that is wrong; empty: none */
+    unsigned line;             /* lines read so far */
     unsigned reason_line;
 } reader_t;
 
@@ -36,8 +36,8 @@ struct row {
     const char *section;
     const char *name;
     setter_t set;
-    size_t offset;   /* of the field in hust_config_t */
-    uint64_t min;    /* of numbers and sizes, in seconds or bytes */
+    size_t offset; /* of the field in hust_config_t */
+    uint64_t min;  /* of numbers and sizes, in seconds or bytes */
     uint64_t max;
     const char *expected; /* what a right value looks like */
 };
@@ -85,14 +85,15 @@ static uint64_t size_unit(char letter)
 static bool set_size(const row_t *row, const char *value, reader_t *reader, void *field)
 {
     uint64_t number;
+    assert(row->max > 0);
     size_t len = strlen(value);
     uint64_t unit = len == 0 ? 1 : size_unit(value[len - 1]);
     hust_slice_t digits = hust_slice_of(value, unit == 1 ? len : len - 1);
     (void)reader;
-    if (!hust_parse_u64(digits, &number) || number > row->max / unit ||
-        number * unit < row->min) {
+    if (!hust_parse_u64(digits, &number) || number > row->max / unit || number * unit < row->min) {
         return false;
     }
+    assert(number * unit <= row->max);
     *(size_t *)field = (size_t)(number * unit);
     return true;
 }
@@ -150,6 +151,7 @@ static bool add_peer(hust_config_t *config, hust_slice_t address)
         return false;
     }
     config->peers[config->peer_count++] = peer;
+    assert(config->peer_count <= HUST_CONFIG_PEERS_MAX);
     return true;
 }
 
@@ -261,6 +263,7 @@ typedef struct {
 static char *next_line(char *line, int size, void *stream)
 {
     source_t *source = stream;
+    assert(size > 2);
     if (fgets(line, size, source->file) == NULL) {
         return NULL;
     }

@@ -18,11 +18,11 @@ enum {
 
 typedef struct {
     hust_peer_t listen;
-    unsigned worker_count;      /* HTTP threads */
-    size_t body_bytes_max;      /* max_body_size: the largest value */
+    unsigned worker_count; /* HTTP threads */
+    size_t body_bytes_max; /* max_body_size: the largest value */
     unsigned connection_limit;
     unsigned idle_timeout_s;
-    bool replicated;            /* one of a pair: direct writes leave a mark */
+    bool replicated; /* one of a pair: direct writes leave a mark */
     unsigned peer_count;
     hust_peer_t peers[HUST_CONFIG_PEERS_MAX];
     char log_file[HUST_CONFIG_PATH_BYTES]; /* empty: stderr */
@@ -30,10 +30,10 @@ typedef struct {
 
     char store_path[HUST_CONFIG_PATH_BYTES];
     hust_sync_t sync;
-    uint64_t ttl_max_s;         /* ttl_maximum */
+    uint64_t ttl_max_s; /* ttl_maximum */
     size_t block_cache_bytes;
     size_t memtable_bytes;
-    size_t wal_bytes_max;       /* wal_maximum */
+    size_t wal_bytes_max; /* wal_maximum */
 } hust_config_t;
 
 /*

@@ -99,6 +99,8 @@ static table_t *find_table(const hust_counters_t *counters, hust_slice_t tb)
 
 static table_t *add_table(hust_counters_t *counters, hust_slice_t tb)
 {
+    assert(tb.len <= HUST_TB_BYTES_MAX);
+    assert(find_table(counters, tb) == NULL);
     table_t *table = calloc(1, sizeof(*table) + tb.len);
     if (table == NULL) {
         return NULL;
@@ -131,6 +133,7 @@ static bool is_unused(const table_t *table)
 static size_t meta_key(const slot_t *slot, uint8_t out[META_PREFIX_BYTES + 1 + HUST_TB_BYTES_MAX])
 {
     const table_t *table = slot->table;
+    assert(slot >= table->slots && slot < table->slots + HUST_TYPE_COUNT);
     memcpy(out, META_PREFIX, META_PREFIX_BYTES);
     out[META_PREFIX_BYTES] = (uint8_t)HUST_TYPES[slot - table->slots];
     memcpy(out + META_PREFIX_BYTES + 1, table->tb, table->tb_len);
@@ -139,6 +142,8 @@ static size_t meta_key(const slot_t *slot, uint8_t out[META_PREFIX_BYTES + 1 + H
 
 static void meta_value(const hust_count_t *count, uint8_t out[META_VALUE_BYTES])
 {
+    assert(count->count > 0 && count->expiring <= count->count);
+    assert(count->size >= count->count && count->capacity >= count->size);
     hust_put_u64(out, count->count);
     hust_put_u64(out + 8, count->size);
     hust_put_u64(out + 16, count->capacity);
@@ -147,8 +152,8 @@ static void meta_value(const hust_count_t *count, uint8_t out[META_VALUE_BYTES])
 
 static hust_error_t load_one(hust_counters_t *counters, hust_slice_t key, hust_slice_t value)
 {
-    hust_slice_t tb = hust_slice_of(key.data + META_PREFIX_BYTES + 1,
-                                    key.len - META_PREFIX_BYTES - 1);
+    hust_slice_t tb =
+        hust_slice_of(key.data + META_PREFIX_BYTES + 1, key.len - META_PREFIX_BYTES - 1);
     int letter = key.data[META_PREFIX_BYTES];
     bool named = letter == HUST_TYPE_KV ? tb.len == 0 : hust_tb_valid(tb);
     if (!hust_type_valid(letter) || !named || value.len != META_VALUE_BYTES) {
@@ -200,8 +205,7 @@ hust_error_t hust_counters_load(hust_store_t *store, hust_counters_t **out)
     pthread_rwlock_init(&counters->lock, NULL);
     hust_error_t err = load_all(counters, store);
     if (err != HUST_OK) {
-        hust_log(HUST_LOG_ERROR, "store: cannot read the table counters: %s",
-                 hust_error_text(err));
+        hust_log(HUST_LOG_ERROR, "store: cannot read the table counters: %s", hust_error_text(err));
         hust_counters_free(counters);
         return err;
     }
@@ -216,7 +220,8 @@ void hust_counters_free(hust_counters_t *counters)
     if (counters == NULL) {
         return;
     }
-    HASH_ITER(hh, counters->tables, table, next) {
+    HASH_ITER(hh, counters->tables, table, next)
+    {
         HASH_DEL(counters->tables, table);
         free(table);
     }
@@ -322,11 +327,13 @@ static hust_error_t change(hust_counters_t *counters, const hust_element_t *elem
         return HUST_ERR_NOMEM;
     }
     slot_t *slot = &table->slots[index];
+    assert(slot->table == table);
     mark_dirty(counters, slot);
     count_subtract(&slot->now, &before->count);
     count_subtract(&counters->totals[index], &before->count);
     count_add(&slot->now, &after->count);
     count_add(&counters->totals[index], &after->count);
+    assert(counters->totals[index].count >= slot->now.count);
     if (after->expire_at_ms > slot->uncommitted_expiry) {
         slot->uncommitted_expiry = after->expire_at_ms;
     }
@@ -336,6 +343,8 @@ static hust_error_t change(hust_counters_t *counters, const hust_element_t *elem
 hust_error_t hust_counters_change(hust_counters_t *counters, const hust_element_t *element,
                                   const hust_footprint_t *before, const hust_footprint_t *after)
 {
+    assert(before->count.count <= 1 && after->count.count <= 1);
+    assert((after->expire_at_ms != 0) == (after->count.expiring != 0));
     if (before->count.count == 0 && after->count.count == 0) {
         return HUST_OK;
     }
@@ -368,6 +377,7 @@ static void settle(hust_counters_t *counters, bool keep)
     while (counters->dirty != NULL) {
         slot_t *slot = counters->dirty;
         counters->dirty = slot->next_dirty;
+        assert(slot->dirty);
         if (!keep) {
             hust_count_t *total = &counters->totals[slot - slot->table->slots];
             count_subtract(total, &slot->now);

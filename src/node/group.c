@@ -54,6 +54,7 @@ static bool add_chunk(hust_group_t *group, size_t bytes)
     if (chunk == NULL) {
         return false;
     }
+    assert(size >= bytes);
     chunk->next = group->chunks;
     chunk->used = 0;
     chunk->size = size;
@@ -64,6 +65,7 @@ static bool add_chunk(hust_group_t *group, size_t bytes)
 void *hust_group_alloc(hust_group_t *group, size_t bytes)
 {
     size_t step = alignof(max_align_t);
+    assert(bytes > 0);
     bytes = (bytes + step - 1) / step * step;
     if (group->chunks == NULL || group->chunks->size - group->chunks->used < bytes) {
         if (!add_chunk(group, bytes)) {
@@ -91,6 +93,7 @@ static void clear_chunks(hust_group_t *group)
             free(chunk);
         }
     }
+    assert(keep == NULL || keep->used == 0);
     group->chunks = keep;
 }
 
@@ -124,6 +127,7 @@ hust_error_t hust_group_touch(hust_group_t *group, const hust_element_t *element
 
 static void decode(hust_group_entry_t *entry)
 {
+    assert(!entry->loaded && !entry->changed);
     entry->loaded = true;
     if (entry->pinned.pin == NULL) {
         return;
@@ -180,6 +184,7 @@ hust_error_t hust_group_load(hust_group_t *group)
 void hust_group_set(hust_group_entry_t *entry, const hust_stored_t *next)
 {
     assert(entry->loaded && entry->error == HUST_OK);
+    assert(next->record.side_count <= 2);
     entry->stored = *next;
     entry->footprint = hust_footprint(entry->element.key, &next->record);
     entry->changed = true;
@@ -199,6 +204,7 @@ static void stage_expiry(const hust_group_entry_t *entry, uint64_t instant_ms, b
                          hust_write_t *write)
 {
     uint8_t bytes[HUST_EXPIRY_KEY_BYTES_MAX];
+    assert(instant_ms != 0);
     size_t len = hust_expiry_key(instant_ms, entry->key, bytes);
     stage_one(hust_slice_of(bytes, len), add, write);
     if (entry->element.type != HUST_TYPE_KV) {
@@ -216,6 +222,7 @@ void hust_group_drop_expiry(const hust_group_entry_t *entry, uint64_t instant_ms
 static hust_error_t stage_record(hust_group_t *group, const hust_group_entry_t *entry,
                                  hust_write_t *write)
 {
+    assert(entry->stored.record.side_count <= 2);
     if (entry->stored.record.side_count == 0 && !entry->stored.hint.present) {
         hust_write_delete(write, HUST_CF_DATA, entry->key);
         return HUST_OK;
@@ -261,6 +268,7 @@ void hust_group_clear(hust_group_t *group)
         hust_pin_release(entry->pinned.pin);
     }
     HASH_CLEAR(hh, group->entries);
+    assert(group->entries == NULL);
     clear_chunks(group);
     if (group->scratch.cap > SCRATCH_BYTES_KEPT) {
         hust_buf_free(&group->scratch);

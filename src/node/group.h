@@ -17,14 +17,14 @@
 #include "node/store.h"
 
 typedef struct hust_group_entry {
-    UT_hash_handle hh;           /* by `key` */
-    hust_slice_t key;            /* data key */
-    hust_element_t element;      /* borrows from `key` */
-    hust_pinned_t pinned;        /* the record as the store has it */
-    hust_stored_t stored;        /* what is held after the operations so far */
-    hust_footprint_t on_store;   /* of what the store has: its expiry entries */
-    hust_footprint_t footprint;  /* of `stored` */
-    hust_error_t error;          /* the record cannot be read: nothing may be done with it */
+    UT_hash_handle hh;          /* by `key` */
+    hust_slice_t key;           /* data key */
+    hust_element_t element;     /* borrows from `key` */
+    hust_pinned_t pinned;       /* the record as the store has it */
+    hust_stored_t stored;       /* what is held after the operations so far */
+    hust_footprint_t on_store;  /* of what the store has: its expiry entries */
+    hust_footprint_t footprint; /* of `stored` */
+    hust_error_t error;         /* the record cannot be read: nothing may be done with it */
     bool loaded;
     bool changed;
 } hust_group_entry_t;

@@ -5,6 +5,7 @@
 
 void hust_answer_text(hust_http_answer_t *answer, unsigned status, const char *text)
 {
+    assert(text != NULL);
     hust_http_answer_init(answer, status);
     /* 404 has no body, whatever there would be to say. */
     if (text[0] != '\0' && status != 404) {
@@ -24,6 +25,7 @@ void hust_answer_buf(hust_http_request_t *request, const char *content_type, hus
         hust_buf_free(buf);
         hust_answer_text(&answer, 500, "out of memory\n");
     } else {
+        assert(buf->data != NULL);
         hust_http_answer_init(&answer, 200);
         hust_http_add(&answer, "Content-Type", content_type);
         answer.body = hust_buf_slice(buf);
@@ -75,6 +77,10 @@ unsigned hust_handler_params(const hust_node_t *node, const hust_http_request_t 
                                 .body_bytes = body.len,
                                 .body = body};
     assert((raw.method & call->methods) != 0);
+    if (raw.query.len > 0 && memchr(raw.query.data, '#', raw.query.len) != NULL) {
+        memcpy(message, HUST_MESSAGE_FRAGMENT, sizeof(HUST_MESSAGE_FRAGMENT));
+        return hust_end_line(400, message);
+    }
     return hust_end_line(hust_params_parse(call, &raw, &node->limits, scratch, out, message),
                          message);
 }
@@ -118,6 +124,7 @@ static void add_ver_error(const hust_call_t *call, unsigned status, hust_http_an
 void hust_answer_element(const hust_call_t *call, const hust_result_t *result,
                          hust_http_answer_t *answer)
 {
+    assert(result->status != 0 && result->status != 304);
     bool engine = result->status == 500 || result->status == 507;
     hust_answer_text(answer, result->status, result->status == 200 ? "" : reason(call, result));
     if (!engine) {
@@ -133,6 +140,7 @@ void hust_answer_element(const hust_call_t *call, const hust_result_t *result,
 void hust_answer_element_error(const hust_call_t *call, unsigned status, const char *message,
                                hust_http_answer_t *answer)
 {
+    assert(status >= 400);
     hust_answer_text(answer, status, message);
     add_ver_error(call, status, answer);
 }

@@ -43,8 +43,7 @@ static void batch_free(batch_t *batch)
 /* Only configured peers may be named as the target of a hint. */
 static bool is_allowed(const hust_node_t *node, const hust_op_t *op)
 {
-    return (op->flags & HUST_OPF_HAS_TARGET) == 0 ||
-           hust_config_is_peer(node->config, op->target);
+    return (op->flags & HUST_OPF_HAS_TARGET) == 0 || hust_config_is_peer(node->config, op->target);
 }
 
 static hust_error_t read_ops(batch_t *batch, hust_batch_reader_t *reader)
@@ -91,6 +90,7 @@ static hust_error_t begin_reply(batch_t *batch)
                                     .clock = hust_committer_clock(batch->node->committer)};
     head.backlog_count = hust_hints_backlogs(batch->node->hints, hust_wall_ms(), head.backlogs);
     hust_error_t err = hust_batch_reply_begin(&batch->reply, &head);
+    assert(err != HUST_OK || batch->reply.len > 0);
     batch->head_bytes = batch->reply.len;
     return err;
 }
@@ -108,6 +108,7 @@ static void add_result(batch_t *batch, const hust_result_t *result)
 static void add_refused(batch_t *batch, unsigned until)
 {
     const hust_result_t refused = {.status = 403};
+    assert(until <= batch->count);
     while (batch->answered < until) {
         add_result(batch, &refused);
     }
@@ -122,10 +123,10 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
     add_refused(batch, batch->places[index]);
     /* Whole values, as long as the reply does not outgrow what a request may be. */
     size_t bytes_max = batch->node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES;
-    bool whole = (op->flags & HUST_OPF_WHOLE) != 0 &&
-                 batch->reply.len + sent.value.len <= bytes_max;
+    bool whole =
+        (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
     if (op->code == HUST_OP_GET && !whole) {
-        hust_result_abridge(&sent);
+        hust_result_abridge(&sent, (op->flags & HUST_OPF_OWN) != 0);
     }
     /* Whoever reconciles asks for the rest once more: what is done is done. */
     if (op->code == HUST_OP_RECONCILE && sent.value.len > 0 &&
@@ -139,6 +140,7 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
 static void fail_all(batch_t *batch, unsigned status)
 {
     const hust_result_t failed = {.status = status};
+    assert(status >= 500 && batch->reply.len >= batch->head_bytes);
     batch->reply.len = batch->head_bytes;
     batch->answered = 0;
     for (unsigned i = 0; i < batch->accepted; i++) {
@@ -150,37 +152,54 @@ static void fail_all(batch_t *batch, unsigned status)
 static void answer(batch_t *batch)
 {
     add_refused(batch, batch->count);
+    assert(batch->answered == batch->count);
     hust_answer_buf(batch->request, "application/octet-stream", &batch->reply, batch->err);
     batch_free(batch);
 }
 
 /* --- carrying it out --- */
 
-static void add_read_results(batch_t *batch, hust_pinned_t *pinned, const hust_result_t *results)
+enum {
+    READS_FIRST = 8,               /* operations read at once, as long as nothing is known */
+    READS_MANY = 64,               /* and while values are small */
+    READS_BYTES_SMALL = 256 * 1024, /* of one step */
+};
+
+/* Read `count` operations from `first` on at once. Adds the bytes read to `bytes`. */
+static hust_error_t read_some(batch_t *batch, size_t first, size_t count, size_t *bytes)
 {
-    for (unsigned i = 0; i < batch->accepted; i++) {
-        add_accepted(batch, i, &results[i]);
+    hust_pinned_t pinned[READS_MANY];
+    hust_result_t results[READS_MANY];
+    assert(count > 0 && count <= READS_MANY);
+    hust_error_t err = hust_reads_many(batch->node->store, batch->node->counters,
+                                       batch->ops + first, count, pinned, results);
+    for (size_t i = 0; err == HUST_OK && i < count; i++) {
+        *bytes += pinned[i].bytes.len;
+        add_accepted(batch, first + i, &results[i]);
         hust_pin_release(pinned[i].pin);
     }
+    return err;
 }
 
+/*
+ * Read in steps, since whoever asks does not know how large the values are: many at once would be
+ * gigabytes in memory if they are large, and one at a time would be slow if they are small.
+ */
 static void run_reads(batch_t *batch)
 {
-    hust_node_t *node = batch->node;
-    size_t count = batch->accepted;
-    hust_pinned_t *pinned = malloc(count * sizeof(*pinned));
-    hust_result_t *results = malloc(count * sizeof(*results));
-    hust_error_t err = HUST_ERR_NOMEM;
-    if (pinned != NULL && results != NULL) {
-        err = hust_reads_many(node->store, node->counters, batch->ops, count, pinned, results);
+    size_t step = READS_FIRST;
+    hust_error_t err = HUST_OK;
+    assert(batch->accepted > 0 && !batch->has_write);
+    for (size_t at = 0; err == HUST_OK && at < batch->accepted;) {
+        size_t bytes = 0;
+        size_t count = batch->accepted - at < step ? batch->accepted - at : step;
+        err = read_some(batch, at, count, &bytes);
+        at += count;
+        step = bytes <= READS_BYTES_SMALL ? READS_MANY : 1;
     }
-    if (err == HUST_OK) {
-        add_read_results(batch, pinned, results);
-    } else {
+    if (err != HUST_OK) {
         fail_all(batch, 500);
     }
-    free(pinned);
-    free(results);
 }
 
 static void on_result(hust_job_t *job, size_t index, const hust_result_t *result)
@@ -199,6 +218,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 
 static void submit(batch_t *batch)
 {
+    assert(batch->accepted > 0 && batch->has_write);
     batch->job = (hust_job_t){.ops = batch->ops,
                               .op_count = batch->accepted,
                               .bytes = hust_http_body(batch->request).len,

@@ -1,6 +1,8 @@
 /*
- * binlog: remember durably that an element must be brought to another node (api.md, section 4).
+ * binlog: remember durably that an element must be brought to another node (docs/http-api.md, "A
+ * node alone").
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "node/handlers.h"
@@ -33,6 +35,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 {
     note_t *note = (note_t *)job;
     hust_http_answer_t answer;
+    assert(failure != 0 || note->result.status != 0);
     if (failure != 0) {
         note->result = (hust_result_t){.status = failure};
     }
@@ -44,6 +47,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 /* The type of element that a binlog method (1..8) is about. */
 static hust_type_t method_type(unsigned method)
 {
+    assert(method >= 1 && method <= 8);
     static const hust_type_t types[] = {HUST_TYPE_KV, HUST_TYPE_HASH, HUST_TYPE_SET,
                                         HUST_TYPE_ZSET};
     return types[(method - 1) / 2 % (sizeof(types) / sizeof(types[0]))];
@@ -97,6 +101,7 @@ void hust_handle_binlog(hust_node_t *node, hust_http_request_t *request, const h
         }
         return;
     }
+    assert(note->op.code == HUST_OP_HINT && note->op.target.len > 0);
     note->job = (hust_job_t){.ops = &note->op,
                              .op_count = 1,
                              .bytes = note->op.element.key.len,

@@ -32,9 +32,10 @@ static void answer_read(const hust_call_t *call, hust_http_request_t *request,
         result->status = 412;
         result->flags |= HUST_RESULT_IF_FAILED;
     }
+    assert(value || status == result->status);
     hust_answer_element(call, result, &answer);
     answer.status = status;
-    if (value && status == 200) {
+    if (value && status != 412) { /* a 304 sends no body, and the length that a 200 would have */
         hust_http_add(&answer, "Content-Type", "text/plain");
         answer.body = result->value;
         answer.release = hust_pin_release;
@@ -62,6 +63,7 @@ void hust_handle_element_read(hust_node_t *node, hust_http_request_t *request,
     hust_params_t params;
     hust_op_t op;
     const hust_conditions_t none = {0};
+    assert(call->class_ == HUST_CLASS_READ);
     unsigned status = hust_handler_params(node, request, call, &scratch, &params, message);
     if (status == 0) {
         status = hust_params_to_op(call, &params, &none, hust_wall_ms(), number, &op, message);
@@ -119,6 +121,7 @@ static void on_done(hust_job_t *job, unsigned failure)
 {
     write_t *write = (write_t *)job;
     hust_http_answer_t answer;
+    assert(failure != 0 || write->result.status != 0);
     if (failure != 0) {
         write->result = (hust_result_t){.status = failure};
     }
@@ -139,11 +142,11 @@ static unsigned prepare_write(hust_node_t *node, write_t *write, char *message)
         .if_match = hust_http_header(write->request, "If-Match"),
         .if_none_match = hust_http_header(write->request, "If-None-Match"),
     };
-    unsigned status = hust_handler_params(node, write->request, write->call, &write->scratch,
-                                          &params, message);
+    unsigned status =
+        hust_handler_params(node, write->request, write->call, &write->scratch, &params, message);
     if (status == 0) {
-        status = hust_params_to_op(write->call, &params, &conditions, hust_wall_ms(),
-                                   write->number, &write->op, message);
+        status = hust_params_to_op(write->call, &params, &conditions, hust_wall_ms(), write->number,
+                                   &write->op, message);
     }
     write->op.flags |= HUST_OPF_DIRECT;
     return hust_end_line(status, message);
@@ -151,6 +154,8 @@ static unsigned prepare_write(hust_node_t *node, write_t *write, char *message)
 
 static void submit_write(hust_node_t *node, write_t *write)
 {
+    assert(hust_op_is_write(&write->op));
+    assert(write->op.code == write->call->code || write->call->id == HUST_CALL_ZADD);
     write->job = (hust_job_t){.ops = &write->op,
                               .op_count = 1,
                               .bytes = write->op.value.len + write->op.element.key.len,
@@ -164,6 +169,7 @@ void hust_handle_element_write(hust_node_t *node, hust_http_request_t *request,
                                const hust_call_t *call)
 {
     char message[HUST_MESSAGE_BYTES];
+    assert(call->class_ == HUST_CLASS_WRITE);
     write_t *write = calloc(1, sizeof(*write));
     if (write == NULL) {
         answer_error(call, request, 500, "out of memory\n");

@@ -27,7 +27,7 @@ typedef struct {
 } stat_t;
 
 __attribute__((format(printf, 2, 3))) static hust_error_t put(hust_buf_t *out, const char *format,
-                                                             ...)
+                                                              ...)
 {
     char piece[PIECE_BYTES];
     va_list args;
@@ -43,9 +43,9 @@ __attribute__((format(printf, 2, 3))) static hust_error_t put(hust_buf_t *out, c
 static hust_error_t put_total(hust_node_t *node, hust_type_t type, const char *lead,
                               const char *name, hust_buf_t *out)
 {
+    assert(lead[0] == '\0' || lead[0] == ',');
     hust_count_t total = hust_counters_total(node->counters, type);
-    return put(out, "%s\"%s\":{" COUNT_FORMAT, lead, name, total.count, total.size,
-               total.capacity);
+    return put(out, "%s\"%s\":{" COUNT_FORMAT, lead, name, total.count, total.size, total.capacity);
 }
 
 static hust_error_t put_totals(hust_node_t *node, hust_buf_t *out)
@@ -61,6 +61,7 @@ static hust_error_t put_totals(hust_node_t *node, hust_buf_t *out)
 /* Names of tables need no escaping: see hust_tb_valid. */
 static hust_error_t put_table(const hust_table_t *table, hust_buf_t *out)
 {
+    assert(hust_tb_valid(table->tb));
     return put(out, "{\"table\":\"%.*s\",\"type\":\"%c\"," COUNT_FORMAT, (int)table->tb.len,
                (const char *)table->tb.data, (char)table->type, table->count.count,
                table->count.size, table->count.capacity);
@@ -165,8 +166,7 @@ void hust_handle_stat(hust_node_t *node, hust_http_request_t *request, const hus
     hust_buf_free(&scratch);
 }
 
-void hust_handle_stat_all(hust_node_t *node, hust_http_request_t *request,
-                          const hust_call_t *call)
+void hust_handle_stat_all(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call)
 {
     (void)call;
     sweep_and_answer(node, request, hust_slice_str(""), answer_stat_all);

@@ -64,6 +64,7 @@ static target_t *find_target(const hust_hints_t *hints, hust_slice_t name)
 static target_t *add_target(hust_hints_t *hints, hust_slice_t name)
 {
     target_t *target = calloc(1, sizeof(*target));
+    assert(find_target(hints, name) == NULL);
     assert(name.len >= 1 && name.len <= HUST_TARGET_BYTES_MAX);
     if (target == NULL) {
         return NULL;
@@ -137,7 +138,8 @@ static void forget_pending(hust_hints_t *hints)
 {
     pending_t *pending;
     pending_t *next;
-    HASH_ITER(hh, hints->pending, pending, next) {
+    HASH_ITER(hh, hints->pending, pending, next)
+    {
         HASH_DEL(hints->pending, pending);
         free(pending);
     }
@@ -154,7 +156,8 @@ void hust_hints_free(hust_hints_t *hints)
         return;
     }
     forget_pending(hints);
-    HASH_ITER(hh, hints->targets, target, next) {
+    HASH_ITER(hh, hints->targets, target, next)
+    {
         HASH_DEL(hints->targets, target);
         free(target);
     }
@@ -166,6 +169,7 @@ void hust_hints_free(hust_hints_t *hints)
 static hust_error_t look_up(hust_hints_t *hints, pending_t *pending)
 {
     hust_pinned_t found;
+    assert(!pending->stored && !pending->listed);
     hust_error_t err = hust_store_get(hints->store, HUST_CF_HINTS,
                                       hust_slice_of(pending->key, pending->key_len), &found);
     if (err == HUST_OK && found.pin != NULL) {
@@ -184,6 +188,7 @@ static hust_error_t add_pending(hust_hints_t *hints, hust_slice_t key, target_t 
     if (pending == NULL) {
         return HUST_ERR_NOMEM;
     }
+    assert(key.len > target->name_len && key.len <= HUST_HINT_KEY_BYTES_MAX);
     pending->target = target;
     pending->key_len = key.len;
     memcpy(pending->key, key.data, key.len);
@@ -225,6 +230,7 @@ hust_error_t hust_hints_add(hust_hints_t *hints, hust_slice_t target, hust_slice
     if (err != HUST_OK) {
         return err;
     }
+    assert(pending->target->name_len == target.len);
     if (!pending->listed) {
         pending->listed = true;
         pending->since_ms = now_ms;
@@ -253,8 +259,7 @@ static void stage_count(const target_t *target, hust_write_t *write)
     memcpy(key + META_PREFIX_BYTES, target->name, target->name_len);
     assert(target->change >= 0 || target->count >= (uint64_t)-target->change);
     hust_put_u64(value, target->count + (uint64_t)target->change);
-    hust_write_put(write, HUST_CF_META,
-                   hust_slice_of(key, META_PREFIX_BYTES + target->name_len),
+    hust_write_put(write, HUST_CF_META, hust_slice_of(key, META_PREFIX_BYTES + target->name_len),
                    hust_slice_of(value, sizeof(value)));
 }
 
@@ -303,12 +308,14 @@ void hust_hints_commit(hust_hints_t *hints)
         }
     }
     for (target_t *target = hints->targets; target != NULL; target = target->hh.next) {
+        assert(target->change >= 0 || target->count >= (uint64_t)-target->change);
         target->count += (uint64_t)target->change;
         any = any || target->count > 0;
     }
     atomic_store(&hints->any, any);
     pthread_mutex_unlock(&hints->lock);
     forget_pending(hints);
+    assert(hints->pending == NULL);
 }
 
 void hust_hints_rollback(hust_hints_t *hints)
@@ -327,6 +334,7 @@ static uint64_t old_count(const target_t *target, uint64_t now_ms)
             young += target->slots[i].count;
         }
     }
+    assert(oldest_young <= now_ms);
     return young > target->count ? 0 : target->count - young;
 }
 
@@ -353,14 +361,15 @@ unsigned hust_hints_backlogs(hust_hints_t *hints, uint64_t now_ms,
         return 0;
     }
     pthread_mutex_lock(&hints->lock);
-    for (const target_t *target = hints->targets;
-         target != NULL && found < HUST_BATCH_BACKLOGS_MAX; target = target->hh.next) {
+    for (const target_t *target = hints->targets; target != NULL && found < HUST_BATCH_BACKLOGS_MAX;
+         target = target->hh.next) {
         uint64_t count = old_count(target, now_ms);
         if (count > 0) {
-            out[found++] = (hust_backlog_t){.target = {target->name, target->name_len},
-                                            .hint_count = count};
+            out[found++] =
+                (hust_backlog_t){.target = {target->name, target->name_len}, .hint_count = count};
         }
     }
     pthread_mutex_unlock(&hints->lock);
+    assert(found <= HUST_BATCH_BACKLOGS_MAX);
     return found;
 }

@@ -46,9 +46,10 @@ static int listen_on(const struct addrinfo *address)
 static int open_listener(const hust_http_options_t *options, char *message)
 {
     char port[8];
+    assert(options->port > 0);
     struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE};
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     snprintf(port, sizeof(port), "%u", options->port);
     int error = getaddrinfo(options->host, port, &hints, &found);
     if (error != 0) {
@@ -100,24 +101,23 @@ static struct MHD_Daemon *start_daemon(hust_http_t *http, const hust_http_option
     const unsigned flags =
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     /* A pool of one is the default, and the library wants it not to be asked for. */
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->worker_count, NULL},
+    const enum MHD_OPTION pool =
+        options->worker_count > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END;
+    struct MHD_OptionItem items[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, http->listen_fd, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)hust_http_on_target, http},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)hust_http_on_completed, http},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, http},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)options->connection_limit, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)options->idle_timeout_s, NULL},
+        {pool, (intptr_t)options->worker_count, NULL}, /* the last one: it may be the end */
         {MHD_OPTION_END, 0, NULL},
     };
-    if (options->worker_count == 1) {
-        pool[0].option = MHD_OPTION_END;
-    }
     MHD_set_panic_func(on_panic, NULL);
-    return MHD_start_daemon(flags, 0, NULL, NULL, hust_http_on_request, http,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-                            MHD_OPTION_LISTEN_SOCKET, http->listen_fd,
-                            MHD_OPTION_URI_LOG_CALLBACK, hust_http_on_target, http,
-                            MHD_OPTION_NOTIFY_COMPLETED, hust_http_on_completed, http,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-                            MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-                            MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-                            MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, hust_http_on_request, http, MHD_OPTION_ARRAY,
+                            items, MHD_OPTION_END);
 }
 
 hust_error_t hust_http_start(const hust_http_options_t *options, const hust_http_app_t *app,
@@ -130,6 +130,7 @@ hust_error_t hust_http_start(const hust_http_options_t *options, const hust_http
         snprintf(message, MESSAGE_BYTES, "%s", hust_error_text(HUST_ERR_NOMEM));
         return HUST_ERR_NOMEM;
     }
+    assert(app->head != NULL && app->handle != NULL);
     http->app = *app;
     http->upload_bytes_max = options->upload_bytes_max;
     http->listen_fd = open_listener(options, message);
@@ -159,6 +160,7 @@ err_after_alloc:
 
 static void wait_while(const atomic_uint *counter, unsigned limit_ms)
 {
+    assert(limit_ms > 0);
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     for (unsigned waited = 0; atomic_load(counter) > 0 && waited < limit_ms; waited += POLL_MS) {
         nanosleep(&pause, NULL);
@@ -167,6 +169,7 @@ static void wait_while(const atomic_uint *counter, unsigned limit_ms)
 
 void hust_http_stop(hust_http_t *http, unsigned drain_ms)
 {
+    assert(!atomic_load(&http->closing));
     atomic_store(&http->closing, true);
     MHD_socket fd = MHD_quiesce_daemon(http->daemon);
     if (fd != MHD_INVALID_SOCKET) {

@@ -62,7 +62,7 @@ hust_slice_t hust_http_path(const hust_http_request_t *request);   /* raw, up to
 hust_slice_t hust_http_query(const hust_http_request_t *request);  /* raw, after the '?' */
 hust_slice_t hust_http_body(const hust_http_request_t *request);   /* empty unless kept */
 
-/* A header by its name; empty if it is not there or given without a value. Not after hold. */
+/* A header by its name; data NULL if it is not there. Not after hold. */
 hust_slice_t hust_http_header(const hust_http_request_t *request, const char *name);
 
 /* A pointer that `head` leaves for `handle`. */

@@ -36,6 +36,7 @@ static void look(hust_hangup_t *hangup)
     if (hangup->count == 0 || poll(hangup->sockets, hangup->count, 0) <= 0) {
         return;
     }
+    assert(hangup->count <= hangup->room);
     for (size_t i = 0; i < hangup->count; i++) {
         if ((hangup->sockets[i].revents & POLLRDHUP) != 0) {
             (void)shutdown(hangup->sockets[i].fd, SHUT_RD);
@@ -78,11 +79,13 @@ static bool make_room(hust_hangup_t *hangup)
     }
     hangup->owners = owners;
     hangup->room = room;
+    assert(hangup->count < hangup->room);
     return true;
 }
 
 void *hust_hangup_watch(hust_hangup_t *hangup, int fd)
 {
+    assert(fd >= 0);
     watched_t *watched = malloc(sizeof(*watched));
     if (watched == NULL) {
         return NULL;

@@ -28,8 +28,8 @@ struct hust_http_request {
     bool too_large;      /* 413 */
     bool overloaded;     /* 503: no memory for the body */
     bool held;
-    enum MHD_Result queued; /* what queueing the answer returned */
-    hust_http_answer_t answer;        /* of a held request; has an owner only until it is queued */
+    enum MHD_Result queued;    /* what queueing the answer returned */
+    hust_http_answer_t answer; /* of a held request; has an owner only until it is queued */
     uint8_t small_copy[SMALL_COPY_BYTES]; /* its body, if it was to be copied */
     char target[];
 };
@@ -54,6 +54,7 @@ static const char *path_of(const char *target)
     if (strncasecmp(target, "http://", 7) != 0) {
         return target;
     }
+    assert(target[6] == '/');
     const char *path = strpbrk(target + 7, "/?");
     return path == NULL ? "/" : path;
 }
@@ -73,10 +74,11 @@ void *hust_http_on_target(void *cls, const char *target, struct MHD_Connection *
     memcpy(request->target, target, len + 1);
     const char *path = path_of(request->target);
     const char *mark = strchr(path, '?');
-    request->path = mark == NULL ? hust_slice_str(path)
-                                 : hust_slice_of(path, (size_t)(mark - path));
+    request->path =
+        mark == NULL ? hust_slice_str(path) : hust_slice_of(path, (size_t)(mark - path));
     request->query = mark == NULL ? hust_slice_str("") : hust_slice_str(mark + 1);
     hide_query((char *)(uintptr_t)target);
+    assert(request->path.len + request->query.len <= len);
     atomic_fetch_add_explicit(&http->active, 1, memory_order_relaxed);
     return request;
 }
@@ -104,6 +106,7 @@ void hust_http_on_completed(void *cls, struct MHD_Connection *connection, void *
     if (request->answer.release != NULL) {
         request->answer.release(request->answer.owner);
     }
+    assert(!request->held || request->answer.status != 0);
     drop_body(request);
     free(request);
     *request_slot = NULL;
@@ -141,11 +144,9 @@ static enum MHD_Result queue(hust_http_request_t *request, hust_http_answer_t *a
         return MHD_NO;
     }
     for (unsigned i = 0; i < answer->header_count; i++) {
-        (void)MHD_add_response_header(response, answer->headers[i].name,
-                                      answer->headers[i].value);
+        (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
-    if (atomic_load_explicit(&request->http->closing, memory_order_relaxed) ||
-        request->too_large) {
+    if (atomic_load_explicit(&request->http->closing, memory_order_relaxed) || request->too_large) {
         (void)MHD_add_response_header(response, "Connection", "close");
     }
     enum MHD_Result result = MHD_queue_response(request->connection, answer->status, response);
@@ -249,20 +250,21 @@ static bool reserve(hust_http_request_t *request, size_t bytes)
     if (hust_buf_reserve(&request->body, bytes) != HUST_OK) {
         return false;
     }
+    assert(request->body.cap >= before);
     size_t more = request->body.cap - before;
-    size_t used =
-        atomic_fetch_add_explicit(&http->upload_bytes, more, memory_order_relaxed) + more;
+    size_t used = atomic_fetch_add_explicit(&http->upload_bytes, more, memory_order_relaxed) + more;
     return more == 0 || used <= http->upload_bytes_max;
 }
 
 static enum MHD_Result take_body(hust_http_request_t *request, const char *data, size_t len)
 {
+    assert(request->begun && !request->held);
     request->body_bytes += len;
     if (request->body_bytes > request->rule.bytes_max) {
         request->too_large = true;
         drop_body(request);
         return request->body_bytes > 2 * (uint64_t)request->rule.bytes_max ? cut_off(request)
-                                                                            : MHD_YES;
+                                                                           : MHD_YES;
     }
     if (!request->rule.keep || request->overloaded) {
         return MHD_YES;
@@ -290,6 +292,7 @@ static uint64_t declared_bytes(const hust_http_request_t *request)
 static enum MHD_Result begin(hust_http_request_t *request, const char *method)
 {
     hust_http_app_t *app = &request->http->app;
+    assert(!request->begun && request->body.len == 0);
     request->begun = true;
     request->method = hust_slice_str(method);
     app->head(app->user, request, &request->rule);
@@ -310,6 +313,7 @@ static enum MHD_Result begin(hust_http_request_t *request, const char *method)
 static enum MHD_Result complete(hust_http_request_t *request)
 {
     hust_http_t *http = request->http;
+    assert(request->body.len <= request->rule.bytes_max);
     if (request->too_large) {
         return answer_too_large(request);
     }
@@ -376,12 +380,14 @@ hust_slice_t hust_http_body(const hust_http_request_t *request)
 
 hust_slice_t hust_http_header(const hust_http_request_t *request, const char *name)
 {
+    assert(!request->held);
     const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-    return value == NULL ? hust_slice_str("") : hust_slice_str(value);
+    return value == NULL ? (hust_slice_t){NULL, 0} : hust_slice_str(value);
 }
 
 void hust_http_set_context(hust_http_request_t *request, const void *context)
 {
+    assert(!request->held);
     request->context = context;
 }
 

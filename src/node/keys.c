@@ -106,8 +106,8 @@ static hust_error_t parse_by_table(hust_slice_t rest, uint8_t *data_key_out, uin
     return HUST_OK;
 }
 
-static hust_error_t parse_by_instant(hust_slice_t rest, uint8_t *data_key_out,
-                                     uint64_t *instant_ms, hust_slice_t *data_key)
+static hust_error_t parse_by_instant(hust_slice_t rest, uint8_t *data_key_out, uint64_t *instant_ms,
+                                     hust_slice_t *data_key)
 {
     if (rest.len <= 8 || rest.len - 8 > HUST_DATA_KEY_BYTES_MAX) {
         return HUST_ERR_MALFORMED;

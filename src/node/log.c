@@ -48,8 +48,7 @@ static size_t put_head(char *line, size_t size, hust_log_level_t level)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     size_t len = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf(line + len, size - len, ".%03ldZ %s ", now.tv_nsec / 1000000,
-                        words[level]);
+    int more = snprintf(line + len, size - len, ".%03ldZ %s ", now.tv_nsec / 1000000, words[level]);
     assert(more > 0);
     return len + (size_t)more;
 }
@@ -74,6 +73,7 @@ void hust_log(hust_log_level_t level, const char *format, ...)
             line[i] = ' ';
         }
     }
+    assert(len < sizeof(line));
     line[len++] = '\n';
     /* There is nowhere to report that the log cannot be written. */
     ssize_t ignored = write(sink.fd, line, len);

@@ -85,8 +85,8 @@ static int serve(const hust_config_t *config)
     if (hust_node_start(&node, config) != HUST_OK) {
         return EXIT_FAILURE;
     }
-    hust_log(HUST_LOG_INFO, "hustdb " HUST_VERSION " serves %s from %s",
-             config->listen.address, config->store_path);
+    hust_log(HUST_LOG_INFO, "hustdb " HUST_VERSION " serves %s from %s", config->listen.address,
+             config->store_path);
     sigwait(&ends, &received);
     hust_log(HUST_LOG_INFO, "%s: stopping", strsignal(received));
     hust_node_stop(&node);

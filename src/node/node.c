@@ -1,5 +1,7 @@
 #include "node/node.h"
 
+#include <assert.h>
+
 #include "node/log.h"
 #include "node/routes.h"
 
@@ -38,6 +40,7 @@ static hust_error_t listen_http(hust_node_t *node)
         .idle_timeout_s = config->idle_timeout_s,
         .upload_bytes_max = UPLOAD_BYTES_MAX,
     };
+    assert(node->committer != NULL && node->sweeper != NULL);
     const hust_http_app_t app = hust_routes(node);
     hust_error_t err = hust_http_start(&options, &app, &node->http, message);
     if (err != HUST_OK) {
@@ -48,6 +51,7 @@ static hust_error_t listen_http(hust_node_t *node)
 
 static hust_error_t start_threads(hust_node_t *node)
 {
+    assert(node->store != NULL && node->counters != NULL && node->hints != NULL);
     const hust_committer_env_t env = {.store = node->store,
                                       .counters = node->counters,
                                       .hints = node->hints,
@@ -72,6 +76,7 @@ static hust_error_t start_threads(hust_node_t *node)
 
 hust_error_t hust_node_start(hust_node_t *node, const hust_config_t *config)
 {
+    assert(config->store_path[0] != '\0');
     *node = (hust_node_t){
         .config = config,
         .limits = {.ttl_max_s = config->ttl_max_s, .value_bytes_max = config->body_bytes_max},

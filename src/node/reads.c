@@ -22,6 +22,7 @@ static void read_record(hust_store_t *store, hust_counters_t *counters, const hu
         }
     }
     hust_read(&held, op, result);
+    assert(result->status == 200 || result->status == 404 || result->status == 412);
     if (result->status == 404) {
         hust_tables_judge_read(counters, store, op, result);
     }
@@ -63,6 +64,7 @@ static hust_slice_t *make_keys(const hust_op_t *ops, size_t count)
 hust_error_t hust_reads_many(hust_store_t *store, hust_counters_t *counters, const hust_op_t *ops,
                              size_t count, hust_pinned_t *pinned, hust_result_t *results)
 {
+    assert(count > 0);
     hust_slice_t *keys = make_keys(ops, count);
     if (keys == NULL) {
         return HUST_ERR_NOMEM;

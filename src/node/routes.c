@@ -18,6 +18,7 @@ static const hust_handler_t handlers[HUST_CALL_COUNT] = {
 
 static hust_handler_t find_handler(const hust_call_t *call)
 {
+    assert(call->id < HUST_CALL_COUNT);
     if (call->class_ == HUST_CLASS_READ) {
         return hust_handle_element_read;
     }
@@ -32,6 +33,7 @@ static void on_head(void *user, hust_http_request_t *request, hust_http_body_rul
     const hust_node_t *node = user;
     const hust_call_t *call =
         hust_call_find(HUST_AT_NODE | HUST_AT_NODE_ROOT, hust_http_path(request));
+    assert(call == NULL || (call->where & (HUST_AT_NODE | HUST_AT_NODE_ROOT)) != 0);
     hust_http_set_context(request, call);
     *rule = (hust_http_body_rule_t){.bytes_max = node->limits.value_bytes_max};
     if (call == NULL) {
@@ -48,6 +50,7 @@ static void answer_not_allowed(hust_http_request_t *request, const hust_call_t *
 {
     hust_http_answer_t answer;
     char allow[64];
+    assert(call->methods != 0);
     hust_call_allow(call, allow);
     hust_answer_element_error(call, 405, "method not allowed\n", &answer);
     hust_http_add(&answer, "Allow", allow);

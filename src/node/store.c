@@ -48,6 +48,7 @@ static bool is_no_space(const char *error)
 /* A failed write or sync: loud, and for good. */
 static unsigned fail(hust_store_t *store, const char *what, char *error)
 {
+    assert(error != NULL);
     unsigned status = is_no_space(error) ? 507 : 500;
     hust_log(HUST_LOG_ERROR, "store: %s failed, the node is read-only until it is restarted: %s",
              what, error);
@@ -164,6 +165,7 @@ hust_error_t hust_store_open(const hust_store_options_t *options, hust_store_t *
         snprintf(message, HUST_STORE_MESSAGE_BYTES, "%s", hust_error_text(HUST_ERR_NOMEM));
         return HUST_ERR_NOMEM;
     }
+    assert(options->path[0] != '\0');
     hust_engine_options_init(&store->engine, options);
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();
@@ -208,13 +210,14 @@ static hust_error_t read_failed(char *error)
     return HUST_ERR_IO;
 }
 
-hust_error_t hust_store_get(hust_store_t *store, hust_cf_t cf, hust_slice_t key,
-                            hust_pinned_t *out)
+hust_error_t hust_store_get(hust_store_t *store, hust_cf_t cf, hust_slice_t key, hust_pinned_t *out)
 {
     char *error = NULL;
-    rocksdb_pinnableslice_t *pin = rocksdb_get_pinned_cf(
-        store->db, store->read, family(store, cf), (const char *)key.data, key.len, &error);
+    assert(key.len > 0);
+    rocksdb_pinnableslice_t *pin = rocksdb_get_pinned_cf(store->db, store->read, family(store, cf),
+                                                         (const char *)key.data, key.len, &error);
     *out = pinned(pin);
+    assert(error == NULL || pin == NULL);
     return error == NULL ? HUST_OK : read_failed(error);
 }
 
@@ -313,6 +316,7 @@ void hust_write_delete(hust_write_t *write, hust_cf_t cf, hust_slice_t key)
 void hust_write_clear(hust_write_t *write)
 {
     rocksdb_writebatch_clear(write->batch);
+    assert(hust_write_count(write) == 0);
 }
 
 unsigned hust_write_count(hust_write_t *write)
@@ -334,6 +338,7 @@ unsigned hust_store_commit(hust_store_t *store, hust_write_t *write)
 void hust_store_sync(hust_store_t *store)
 {
     char *error = NULL;
+    assert(store->db != NULL);
     rocksdb_flush_wal(store->db, 1, &error);
     if (error != NULL) {
         fail(store, "making writes stable", error);
@@ -371,6 +376,7 @@ void hust_scan_seek_last(hust_scan_t *scan, hust_slice_t key)
 
 void hust_scan_next(hust_scan_t *scan)
 {
+    assert(rocksdb_iter_valid(scan->iterator));
     rocksdb_iter_next(scan->iterator);
 }
 
@@ -390,6 +396,7 @@ bool hust_scan_valid(const hust_scan_t *scan)
 hust_slice_t hust_scan_key(const hust_scan_t *scan)
 {
     size_t len;
+    assert(rocksdb_iter_valid(scan->iterator));
     const char *key = rocksdb_iter_key(scan->iterator, &len);
     return hust_slice_of(key, len);
 }
@@ -397,6 +404,7 @@ hust_slice_t hust_scan_key(const hust_scan_t *scan)
 hust_slice_t hust_scan_value(const hust_scan_t *scan)
 {
     size_t len;
+    assert(rocksdb_iter_valid(scan->iterator));
     const char *value = rocksdb_iter_value(scan->iterator, &len);
     return hust_slice_of(value, len);
 }

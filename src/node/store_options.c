@@ -15,8 +15,12 @@ enum {
     SYNC_STEP_BYTES = 1 << 20,
 };
 
+/* Of a memtable's size. */
+static const double MEMTABLE_FILTER_PART = 0.05;
+
 static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache)
 {
+    assert(cache != NULL);
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_block_size(table, BLOCK_BYTES);
@@ -42,6 +46,13 @@ static rocksdb_options_t *family_options(rocksdb_cache_t *cache, size_t memtable
     return family;
 }
 
+/* Most keys that are looked up are not in the memtable, which is slow at saying so by itself. */
+static void set_memtable_filter(rocksdb_options_t *data)
+{
+    rocksdb_options_set_memtable_whole_key_filtering(data, 1);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(data, MEMTABLE_FILTER_PART);
+}
+
 static void set_blobs(rocksdb_options_t *data)
 {
     rocksdb_options_set_enable_blob_files(data, 1);
@@ -52,6 +63,7 @@ static void set_blobs(rocksdb_options_t *data)
 
 static void set_database(rocksdb_options_t *db, const hust_store_options_t *options)
 {
+    assert(options->wal_bytes_max > 0);
     rocksdb_options_set_create_if_missing(db, 1);
     rocksdb_options_set_create_missing_column_families(db, 1);
     rocksdb_options_set_max_background_jobs(db, BACKGROUND_JOBS);
@@ -76,10 +88,11 @@ void hust_engine_options_init(hust_engine_options_t *engine, const hust_store_op
     for (unsigned i = 0; i < HUST_ENGINE_CF_COUNT; i++) {
         bool data = i == HUST_CF_DATA + 1;
         engine->names[i] = names[i];
-        engine->families[i] = family_options(
-            engine->block_cache, data ? options->memtable_bytes : SMALL_MEMTABLE_BYTES);
+        engine->families[i] = family_options(engine->block_cache,
+                                             data ? options->memtable_bytes : SMALL_MEMTABLE_BYTES);
     }
     set_blobs(engine->families[HUST_CF_DATA + 1]);
+    set_memtable_filter(engine->families[HUST_CF_DATA + 1]);
     engine->db = engine->families[0];
     rocksdb_options_set_env(engine->db, engine->env);
     set_database(engine->db, options);

@@ -12,10 +12,10 @@
 enum { HUST_ENGINE_CF_COUNT = HUST_CF_COUNT + 1 };
 
 typedef struct {
-    rocksdb_options_t *db;                            /* for the database, and "default" */
-    const char *names[HUST_ENGINE_CF_COUNT];          /* [0] is "default", then hust_cf_t + 1 */
+    rocksdb_options_t *db;                   /* for the database, and "default" */
+    const char *names[HUST_ENGINE_CF_COUNT]; /* [0] is "default", then hust_cf_t + 1 */
     rocksdb_options_t *families[HUST_ENGINE_CF_COUNT];
-    rocksdb_cache_t *block_cache;                     /* shared by all families */
+    rocksdb_cache_t *block_cache; /* shared by all families */
     rocksdb_env_t *env;
 } hust_engine_options_t;
 

@@ -43,6 +43,7 @@ static void on_chunk_done(hust_job_t *job, unsigned failure)
 {
     chunk_t *chunk = (chunk_t *)job;
     pthread_mutex_lock(&chunk->lock);
+    assert(!chunk->done);
     chunk->done = true;
     chunk->failure = failure;
     pthread_cond_signal(&chunk->wake);
@@ -59,6 +60,7 @@ static bool run_chunk(hust_sweeper_t *sweeper)
         at += chunk->expired[i].data_key.len;
     }
     assert(at == chunk->keys.data + chunk->keys.len);
+    assert(chunk->job.expired_count > 0 && chunk->job.op_count == 0);
     chunk->job.bytes = chunk->keys.len;
     chunk->done = false;
     hust_committer_submit(sweeper->committer, &chunk->job);
@@ -70,8 +72,10 @@ static bool run_chunk(hust_sweeper_t *sweeper)
     return chunk->failure == 0;
 }
 
+typedef enum { ENTRY_TAKEN, ENTRY_SKIPPED, ENTRY_NOT_YET } entry_t;
+
 /* Take the expiry entry the scan stands on into the chunk, if its time has come. */
-static bool take_entry(chunk_t *chunk, const hust_scan_t *scan, uint64_t until_ms)
+static entry_t take_entry(chunk_t *chunk, const hust_scan_t *scan, uint64_t until_ms)
 {
     uint8_t bytes[HUST_DATA_KEY_BYTES_MAX];
     uint64_t instant_ms;
@@ -80,43 +84,60 @@ static bool take_entry(chunk_t *chunk, const hust_scan_t *scan, uint64_t until_m
     if (hust_expiry_key_parse(hust_scan_key(scan), bytes, &instant_ms, &data_key) != HUST_OK ||
         hust_data_key_parse(data_key, &element) != HUST_OK) {
         hust_log(HUST_LOG_ERROR, "sweeper: an expiry entry cannot be read");
-        return false;
+        return ENTRY_SKIPPED;
     }
     if (instant_ms > until_ms || hust_buf_append_slice(&chunk->keys, data_key) != HUST_OK) {
-        return false;
+        return ENTRY_NOT_YET;
     }
+    assert(chunk->job.expired_count < CHUNK_ELEMENTS);
     chunk->expired[chunk->job.expired_count++] =
         (hust_expired_t){.data_key = {NULL, data_key.len}, .instant_ms = instant_ms};
-    return true;
+    return ENTRY_TAKEN;
 }
 
-/* Fill the chunk from the first entries under `prefix`, which are the earliest. */
-static bool fill_chunk(hust_sweeper_t *sweeper, hust_slice_t prefix, uint64_t until_ms)
+/*
+ * Fill the chunk with the earliest entries under `prefix` that come after `after`, which moves on.
+ * What cannot be swept is thus passed by, not met again and again.
+ */
+static void fill_chunk(hust_sweeper_t *sweeper, hust_slice_t prefix, uint64_t until_ms,
+                       hust_buf_t *after)
 {
     chunk_t *chunk = &sweeper->chunk;
+    entry_t entry = ENTRY_TAKEN;
     hust_buf_clear(&chunk->keys);
     chunk->job.expired_count = 0;
     hust_scan_t *scan = hust_scan_begin(sweeper->store, HUST_CF_EXPIRY);
     if (scan == NULL) {
-        return false;
+        return;
     }
-    hust_scan_seek(scan, prefix);
-    while (chunk->job.expired_count < CHUNK_ELEMENTS && hust_scan_within(scan, prefix) &&
-           take_entry(chunk, scan, until_ms)) {
+    assert(prefix.len > 0);
+    hust_scan_seek(scan, after->len == 0 ? prefix : hust_buf_slice(after));
+    while (chunk->job.expired_count < CHUNK_ELEMENTS && entry != ENTRY_NOT_YET &&
+           hust_scan_within(scan, prefix)) {
+        entry = take_entry(chunk, scan, until_ms);
+        hust_buf_clear(after);
+        if (hust_buf_append_slice(after, hust_scan_key(scan)) != HUST_OK ||
+            hust_buf_append(after, "", 1) != HUST_OK) {
+            break;
+        }
         hust_scan_next(scan);
     }
     hust_scan_end(scan);
-    return chunk->job.expired_count > 0;
 }
 
-/* Sweep what is under a prefix of expiry keys; what is swept is there no more the next time. */
+/* Sweep what is under a prefix of expiry keys. */
 static void sweep_prefix(hust_sweeper_t *sweeper, hust_slice_t prefix, uint64_t until_ms)
 {
-    while (hust_store_failure(sweeper->store) == 0 && fill_chunk(sweeper, prefix, until_ms)) {
-        if (!run_chunk(sweeper)) {
-            return;
+    hust_buf_t after = {0};
+    size_t taken = CHUNK_ELEMENTS;
+    while (taken == CHUNK_ELEMENTS && hust_store_failure(sweeper->store) == 0) {
+        fill_chunk(sweeper, prefix, until_ms, &after);
+        taken = sweeper->chunk.job.expired_count;
+        if (taken == 0 || !run_chunk(sweeper)) {
+            break;
         }
     }
+    hust_buf_free(&after);
 }
 
 static void sweep_all(hust_sweeper_t *sweeper, uint64_t until_ms)
@@ -219,6 +240,7 @@ hust_error_t hust_sweeper_start(hust_store_t *store, hust_committer_t *committer
     if (sweeper == NULL) {
         return HUST_ERR_NOMEM;
     }
+    assert(store != NULL && committer != NULL);
     sweeper->store = store;
     sweeper->committer = committer;
     sweeper->chunk.job.expired = sweeper->chunk.expired;

@@ -13,7 +13,7 @@ enum { HUST_SWEEP_DELAY_MS = 120 * 1000 };
 
 typedef struct hust_sweep hust_sweep_t;
 
-/* A request to sweep. Owned by the requester until `on_done`, which runs in the sweeper's thread. */
+/* A request. The requester owns it until `on_done`, which runs in the sweeper's thread. */
 struct hust_sweep {
     hust_sweep_t *next; /* the sweeper's */
     hust_slice_t tb;    /* only this table; empty: everything */

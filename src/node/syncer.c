@@ -1,5 +1,6 @@
 #include "node/syncer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ hust_error_t hust_syncer_start(hust_store_t *store, hust_syncer_t **out)
     if (syncer == NULL) {
         return HUST_ERR_NOMEM;
     }
+    assert(store != NULL);
     syncer->store = store;
     pthread_mutex_init(&syncer->lock, NULL);
     pthread_condattr_init(&monotonic);

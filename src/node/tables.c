@@ -31,6 +31,7 @@ static uint64_t last_expiry(hust_store_t *store, hust_type_t type, hust_slice_t 
 static bool holds(hust_store_t *store, const hust_table_counts_t *table, unsigned index,
                   hust_slice_t tb, uint64_t now_ms)
 {
+    assert(index > 0 && index < HUST_TYPE_COUNT);
     const hust_count_t *count = &table->counts[index];
     assert(count->expiring <= count->count);
     if (count->count != count->expiring) {
@@ -91,6 +92,7 @@ void hust_tables_judge_read(hust_counters_t *counters, hust_store_t *store, cons
 bool hust_tables_allow_write(hust_counters_t *counters, hust_store_t *store, const hust_op_t *op,
                              hust_result_t *result)
 {
+    assert(hust_op_is_write(op));
     bool put_like = op->code == HUST_OP_PUT || op->code == HUST_OP_INCR;
     if (op->element.type == HUST_TYPE_KV || (!put_like && op->code != HUST_OP_DEL)) {
         return true;
@@ -99,8 +101,8 @@ bool hust_tables_allow_write(hust_counters_t *counters, hust_store_t *store, con
         return true;
     }
     table_state_t state = look(counters, store, &op->element, op->now_ms);
-    bool missing = state == TABLE_NONE && op->code == HUST_OP_DEL &&
-                   (op->flags & HUST_OPF_DIRECT) != 0;
+    bool missing =
+        state == TABLE_NONE && op->code == HUST_OP_DEL && (op->flags & HUST_OPF_DIRECT) != 0;
     if (state != TABLE_OTHER && !missing) {
         return true;
     }
@@ -113,6 +115,7 @@ bool hust_tables_type(hust_counters_t *counters, hust_store_t *store, hust_slice
                       uint64_t now_ms, hust_type_t *type)
 {
     hust_table_counts_t table;
+    assert(tb.len > 0);
     (void)hust_counters_table(counters, tb, &table);
     for (unsigned i = 1; i < HUST_TYPE_COUNT; i++) {
         if (table.counts[i].count > 0 && holds(store, &table, i, tb, now_ms)) {

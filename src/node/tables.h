@@ -1,6 +1,6 @@
 /*
- * Whether a table exists and of which type it is, and what follows for an operation (api.md,
- * section 2: 412). A table exists while it holds an element that has not expired.
+ * Whether a table exists and of which type it is, and what follows for an operation
+ * (docs/http-api.md: 412). A table exists while it holds an element that has not expired.
  */
 #ifndef HUST_NODE_TABLES_H
 #define HUST_NODE_TABLES_H

@@ -169,6 +169,16 @@ def test_large_values_are_left_out_unless_asked_for(node, size):
         assert brief.value_bytes == size and brief.stamp == whole.stamp
 
 
+def test_numbers_may_be_subtracted(node):
+    """The negative of the least number is none, so taking away is an operation of its own."""
+    results = node.batch([batch.incr(b"f", -5, tb=b"batch:sub"),
+                          batch.incr(b"f", -(2**63), tb=b"batch:sub", flags=batch.SUBTRACT),
+                          batch.incr(b"f", -(2**63), tb=b"batch:sub", flags=batch.SUBTRACT)])
+    assert [(result.status, result.value) for result in results[:2]] == \
+        [(200, b"-5"), (200, b"%d" % (2**63 - 5))]
+    assert results[2].status == 403
+
+
 def test_equal_large_values_have_equal_hashes(node):
     value = b"x" * 300_000
     for key, content in ((b"batch:h1", value), (b"batch:h2", value), (b"batch:h3", value + b"y")):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from hustlib import Client, free_port, until
+from hustlib import Client, Ha, free_port, until
 
 
 def test_version(cluster):
@@ -40,11 +40,10 @@ def test_get_table(make_cluster, pairs):
     assert json.loads(answer.body) == cluster.table()
 
 
-@pytest.mark.parametrize("name", ("get_table",))
-def test_admin_is_off_by_default(make_cluster, name):
+def test_admin_is_off_by_default(make_cluster):
     cluster = make_cluster(ha_options={"admin": False})
     for method in ("GET", "POST"):
-        answer = cluster.ha.call(name, method)
+        answer = cluster.ha.call("get_table", method)
         assert (answer.status, answer.body) == (404, b"")
 
 
@@ -75,8 +74,13 @@ def test_admin_answers_loopback_only(make_cluster):
         assert client.request("GET", "/get_table").status in (403, 404)
 
 
+def test_sync_alive(cluster):
+    answer = cluster.ha.call("sync_alive")
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
 def test_wrong_methods(cluster):
-    for name in ("version", "status.html", "peer_count", "get_table"):
+    for name in ("version", "status.html", "peer_count", "get_table", "sync_alive"):
         for method in ("POST", "PUT", "DELETE"):
             answer = cluster.ha.call(name, method)
             assert answer.status == 405, (name, method)
@@ -98,21 +102,27 @@ TABLES = {
 }
 
 
+def assert_refused(directory, text):
+    """nginx -t says what is wrong with the table; without a file there is a reason as well."""
+    table = directory / "table.json"
+    if text is not None:
+        table.write_text(text)
+    ha = Ha(table)
+    try:
+        status, said = ha.check_config()
+    finally:
+        ha.close()
+    assert status != 0 and "[emerg]" in said and str(table) in said
+
+
 @pytest.mark.parametrize("what", TABLES)
-def test_a_wrong_table_refuses_to_start(make_cluster, what):
-    cluster = make_cluster()
+def test_a_wrong_table_refuses_to_start(tmp_path, what):
     text = TABLES[what]
-    if text is None:
-        cluster.table_path.unlink()
-    else:
-        if text.startswith("["):
-            text = json.dumps({"table": [
-                {"item": {"key": key, "val": [node.address for node in cluster.nodes]}}
-                for key in json.loads(text)]})
-        cluster.table_path.write_text(text)
-    status, said = cluster.ha.check_config()
-    assert status != 0 and "[emerg]" in said
-    assert "table" in said
+    if text is not None and text.startswith("["):
+        text = json.dumps({"table": [
+            {"item": {"key": key, "val": ["127.0.0.1:1", "127.0.0.1:2"]}}
+            for key in json.loads(text)]})
+    assert_refused(tmp_path, text)
 
 
 @pytest.mark.parametrize("val", (["127.0.0.1:1"], ["127.0.0.1:1", "127.0.0.1:1"],
@@ -120,12 +130,20 @@ def test_a_wrong_table_refuses_to_start(make_cluster, what):
                                  ["127.0.0.1:1", "127.0.0.1"], ["127.0.0.1:1", "127.0.0.1:0"],
                                  ["127.0.0.1:1", "127.0.0.1:65536"], ["127.0.0.1:1", ":2"],
                                  ["127.0.0.1:1", 2], ["127.0.0.1:1", ""]), ids=str)
-def test_a_wrong_pair_refuses_to_start(make_cluster, val):
-    cluster = make_cluster()
-    cluster.table_path.write_text(json.dumps({"table": [{"item": {"key": [0, 1024],
-                                                                  "val": val}}]}))
-    status, said = cluster.ha.check_config()
-    assert status != 0 and "[emerg]" in said
+def test_a_wrong_pair_refuses_to_start(tmp_path, val):
+    assert_refused(tmp_path, json.dumps({"table": [{"item": {"key": [0, 1024], "val": val}}]}))
+
+
+def test_a_good_table_is_taken(tmp_path):
+    """What the two tests above change is all that is wrong there."""
+    (tmp_path / "table.json").write_text(json.dumps({"table": [
+        {"item": {"key": [0, 512], "val": ["127.0.0.1:1", "127.0.0.1:2"]}},
+        {"item": {"key": [512, 1024], "val": ["127.0.0.1:65535", "[::1]:1"]}}]}))
+    ha = Ha(tmp_path / "table.json")
+    try:
+        assert ha.check_config()[0] == 0
+    finally:
+        ha.close()
 
 
 def test_a_wrong_table_at_reload_changes_nothing(make_cluster):

@@ -72,14 +72,3 @@ def test_a_master_is_behind_until_its_partner_has_delivered():
             two.probes.get()
         until(lambda: not two.probes.empty(), "HA asks once more", 2)
         assert asked_first(cluster) == 0
-
-
-def test_nobody_is_asked_when_there_are_no_hints():
-    with with_holders() as cluster:
-        one, two = cluster.nodes
-        two.backlogs = [(one.address.encode(), 3)]
-        assert cluster.ha.call("get2", key=b"k").status == 404
-        until(lambda: not two.probes.empty(), "HA asks the holder of the hints", 2)
-        two.backlogs = []
-        assert cluster.ha.call("get2", key=b"k").status == 404
-        assert one.probes.empty(), "it holds none"

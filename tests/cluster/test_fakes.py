@@ -30,6 +30,62 @@ def test_a_comparison_asks_both_masters_at_the_same_time():
         assert (answer.status, answer.body, answer.ver) == (200, b"v", 1)
 
 
+def test_a_write_on_its_way_is_settled_by_a_stamp_seen_on_both():
+    """master2 is always one write behind: never equal at one moment, but what one comparison saw
+    on master1 the next one sees on master2, so that write had reached both."""
+    rounds = [0, 0]
+
+    def behave(index):
+        def answer(ops):
+            rounds[index] += 1
+            number = rounds[index] - index
+            return [held(b"value %d" % number, batch.stamp_at(1_700_000_000_000 + number), number)
+                    for _ in ops]
+        return answer
+
+    with FakeCluster(behave(0), behave(1)) as cluster:
+        answer = cluster.ha.call("get2", key=b"k")
+    assert (answer.status, answer.body, answer.ver) == (200, b"value 1", 1)
+    assert answer["ETag"] == batch.etag(batch.stamp_at(1_700_000_000_001))
+    assert rounds == [2, 2]
+
+
+def test_a_comparison_that_does_not_settle_is_answered():
+    """Each master holds something else every time: the difference is the answer."""
+    rounds = [0, 0]
+
+    def behave(index):
+        def answer(ops):
+            rounds[index] += 1
+            stamp = batch.stamp_at(1_700_000_000_000 + 2 * rounds[index] + index)
+            return [held(b"%d" % index, stamp, 1) for _ in ops]
+        return answer
+
+    with FakeCluster(behave(0), behave(1)) as cluster:
+        answer = cluster.ha.call("get2", key=b"k")
+    assert (answer.status, answer.body, answer["Val-Offset"]) == (409, b"01", "1")
+    assert answer["Newer"] == "2"
+
+
+def test_a_hint_explains_a_difference_at_once():
+    """Nothing is waited for: it is known that a master missed a write."""
+    asked = []
+
+    def behave(index):
+        def answer(ops):
+            asked.append(index)
+            result = held(b"%d" % index, batch.stamp_at(1_700_000_000_000 + index), 2 - index)
+            result.flags |= batch.HINTED if index == 0 else 0
+            return [result for _ in ops]
+        return answer
+
+    with FakeCluster(behave(0), behave(1)) as cluster:
+        answer = cluster.ha.call("get2", key=b"k")
+        assert answer["Sync-Pending"] == cluster.nodes[1].address
+    assert (answer.status, answer["Version1"], answer["Version2"]) == (409, "2", "1")
+    assert sorted(asked) == [0, 1]
+
+
 def test_a_read_asks_one_master_only():
     with FakeCluster(answering(b"v"), answering(b"v")) as cluster:
         for _ in range(20):

@@ -1,11 +1,12 @@
 """Writes over stand-ins of nodes: what a real node does too seldom to be waited for."""
 
 import queue
+import struct
 import threading
 
 import pytest
 
-from hustlib import Client, batch, env, target
+from hustlib import Client, batch, env, target, until
 from hustlib.batch import DEL, GET, HINT, INCR, MERGE, PUT, UNHINT, Result
 from hustlib.fake import FakeCluster
 
@@ -95,6 +96,36 @@ def test_the_hint_is_durable_before_the_answer():
             go_on.set()
             answer = client.receive()
     assert answer.status == 200 and answer["Sync"] == cluster.nodes[1].address
+
+
+@pytest.mark.parametrize("request_", (
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"PUT /put?key=k HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv",
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+    b"GET /put?key=k&val=v HTTP/1.1\r\nHost: x\r\n\r\nGET /get?key=k HTTP/1.1\r\n",
+), ids=("no body", "body", "half a body that means nothing", "half a request behind it"))
+def test_a_write_whose_client_has_gone_is_brought_to_an_end(request_):
+    """One master has it, so the other one's hint must be made although nobody listens."""
+    taken, go_on = threading.Event(), threading.Event()
+
+    def slow(op):
+        if op.code == PUT:
+            taken.set()
+            go_on.wait(env.seconds(2))
+        return storing(op)
+
+    with FakeCluster(node(slow), node(refusing(507)), http=PATIENT) as cluster:
+        with Client(cluster.ha.port) as client:
+            client.send(request_)
+            assert taken.wait(env.seconds(1))
+        go_on.set()
+        seen = []
+
+        def hinted():
+            seen.extend(codes(cluster.nodes[0]))
+            return HINT in seen
+
+        until(hinted, "the survivor is told who missed the write")
 
 
 @pytest.mark.parametrize("hint", (None, 507, 500), ids=str)
@@ -192,6 +223,41 @@ def test_a_decider_that_holds_a_newer_stamp_is_asked_again():
         # The clock stays there.
         assert cluster.ha.call("put", key=b"k", val=b"v", ver=4).status == 200
         assert len(stamps) == 3 and stamps[2] > stamps[1]
+
+
+def test_a_decider_that_is_ahead_many_times():
+    """Other workers write the same key all the time: nothing was executed, so it is tried again."""
+    behind = []
+
+    def decider(op):
+        if op.code not in WRITES:
+            return storing(op)
+        behind.append(op.stamp)
+        if len(behind) <= 12:
+            time, writer = struct.unpack(">QI", op.stamp)
+            return Result(200, batch.BEHIND | batch.RESULT_HAS_STAMP, 3, expire_at_ms=0,
+                          stamp=struct.pack(">QI", time + 1, writer))
+        return stored(op, version=4)
+
+    with FakeCluster(node(decider), node(storing), http=PATIENT) as cluster:
+        answer = cluster.ha.call("put", key=b"k", val=b"v", ver=3)
+        assert (answer.status, answer.ver) == (200, 4)
+    assert behind == sorted(behind) and len(behind) == 13
+
+
+def test_a_decider_that_is_always_ahead():
+    """It ends some time, and says so honestly: nothing was written anywhere."""
+    def decider(op):
+        if op.code not in WRITES:
+            return storing(op)
+        time, writer = struct.unpack(">QI", op.stamp)
+        return Result(200, batch.BEHIND | batch.RESULT_HAS_STAMP, 3, expire_at_ms=0,
+                      stamp=struct.pack(">QI", time + 1, writer))
+
+    with FakeCluster(node(decider), node(storing), http=PATIENT) as cluster:
+        answer = cluster.ha.call("put", key=b"k", val=b"v", ver=3)
+        assert answer.status == 503 and "Sync" not in answer
+        assert not [code for code in codes(cluster.nodes[1]) if code in WRITES + (MERGE,)]
 
 
 def test_a_plain_write_that_both_have_superseded_is_issued_once_more():

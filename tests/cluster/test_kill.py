@@ -121,7 +121,7 @@ def read_counters(node, round_, results, directory):
 def kill_during(cluster, round_, victim):
     """Run the round and kill `victim` in it; the results."""
     load = round_.script.start(cluster.ha.address, clients=CLIENTS)
-    share = round_.random.uniform(0.1, 0.7)
+    share = round_.random.uniform(0.1, 0.5)
     load.wait_for(int(share * round_.script.count))
     victim.kill()
     assert load.running, "the writes were over before the kill"

@@ -1,6 +1,6 @@
 /*
  * A request: [call][method, where][query]\n[body]. Whatever it is, it is accepted or refused with
- * one line; what was accepted means the same when every byte of it is escaped.
+ * one line; what was accepted means the same when every byte of names and values is escaped.
  */
 #include "core/etag.h"
 #include "core/params.h"
@@ -53,16 +53,21 @@ static unsigned parse(const input_t *input, hust_buf_t *scratch, hust_params_t *
     return status;
 }
 
-static void escape(hust_buf_t *out, hust_param_id_t id, hust_slice_t value)
+static void append_escaped(hust_buf_t *out, hust_slice_t bytes)
 {
     static const char digits[] = "0123456789aBcDeF";
-    FUZZ_CHECK(hust_buf_append(out, "&", out->len == 0 ? 0 : 1) == HUST_OK);
-    FUZZ_CHECK(hust_buf_append_slice(out, hust_slice_str(hust_param_name(id))) == HUST_OK);
-    FUZZ_CHECK(hust_buf_append(out, "=", 1) == HUST_OK);
-    for (size_t i = 0; i < value.len; i++) {
-        char text[3] = {'%', digits[value.data[i] >> 4], digits[value.data[i] & 15]};
+    for (size_t i = 0; i < bytes.len; i++) {
+        char text[3] = {'%', digits[bytes.data[i] >> 4], digits[bytes.data[i] & 15]};
         FUZZ_CHECK(hust_buf_append(out, text, sizeof(text)) == HUST_OK);
     }
+}
+
+static void escape(hust_buf_t *out, hust_param_id_t id, hust_slice_t value)
+{
+    FUZZ_CHECK(hust_buf_append(out, "&", out->len == 0 ? 0 : 1) == HUST_OK);
+    append_escaped(out, hust_slice_str(hust_param_name(id)));
+    FUZZ_CHECK(hust_buf_append(out, "=", 1) == HUST_OK);
+    append_escaped(out, value);
 }
 
 static void escape_i64(hust_buf_t *out, hust_param_id_t id, int64_t value)
@@ -151,8 +156,8 @@ static void check_op(const input_t *input, const hust_params_t *params)
     hust_op_t op;
     char number[24];
     char message[HUST_MESSAGE_BYTES];
-    unsigned status = hust_params_to_op(input->call, params, &conditions, 1700000000000, number,
-                                        &op, message);
+    unsigned status =
+        hust_params_to_op(input->call, params, &conditions, 1700000000000, number, &op, message);
     FUZZ_CHECK(status == 0 || (status == 400 && fuzz_is_one_line(message)));
     FUZZ_CHECK(hust_element_valid(&op.element));
     if (status == 0 && (op.flags & HUST_OPF_HAS_IF_MATCH) != 0 && op.if_match.time != UINT64_MAX) {

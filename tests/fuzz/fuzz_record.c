@@ -43,7 +43,8 @@ static void check_merge(const hust_record_t *a, const hust_record_t *b, bool sam
     FUZZ_CHECK(hust_record_compare(&ab, &ba) == 0);
     FUZZ_CHECK(hust_record_compare(&ab, &again) == 0);
     FUZZ_CHECK(hust_record_compare(&ab, a) >= 0 && hust_record_compare(&ab, b) >= 0);
-    /* Records that the order does not tell apart must be the same, or masters would stay unequal. */
+    /* Records that the order does not tell apart must be the same, or masters would stay unequal.
+     */
     FUZZ_CHECK((hust_record_compare(a, b) == 0) == same_bytes);
 }
 

@@ -15,7 +15,8 @@ static void die(const char *what, const char *path)
     exit(1);
 }
 
-/* The target gets memory that ends where the input does, so that a sanitizer sees every step past it. */
+/* The target gets memory that ends where the input does, so that a sanitizer sees every step past
+ * it. */
 static void run_file(const char *path)
 {
     static uint8_t content[FILE_BYTES_MAX];

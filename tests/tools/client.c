@@ -16,9 +16,9 @@
 enum {
     RECEIVE_BYTES = 256 * 1024,
     EVENTS_MAX = 256,
-    TICK_MS = 20,          /* deadlines and reconnects are looked at this often */
-    RECONNECT_MS = 20,     /* pause after a refused connection */
-    DRAIN_MS = 10 * 1000,  /* a connection that was to be closed must be closed by then */
+    TICK_MS = 20,         /* deadlines and reconnects are looked at this often */
+    RECONNECT_MS = 20,    /* pause after a refused connection */
+    DRAIN_MS = 10 * 1000, /* a connection that was to be closed must be closed by then */
     PIECES_PER_SLOT = 4,
 };
 
@@ -50,13 +50,13 @@ typedef struct {
 
     int fd;
     connection_state_t state;
-    bool wants_write;      /* EPOLLOUT is registered */
-    bool send_broken;      /* the peer takes no more; answers may still come */
+    bool wants_write;       /* EPOLLOUT is registered */
+    bool send_broken;       /* the peer takes no more; answers may still come */
     unsigned on_connection; /* requests begun on this connection */
-    unsigned sent;         /* slots from `first` sent wholly on this connection */
-    size_t sent_bytes;     /* of the slot after those */
-    uint64_t progress_us;  /* last answer, or begin of sending when nothing was under way */
-    uint64_t retry_us;     /* not before this is a connection tried again */
+    unsigned sent;          /* slots from `first` sent wholly on this connection */
+    size_t sent_bytes;      /* of the slot after those */
+    uint64_t progress_us;   /* last answer, or begin of sending when nothing was under way */
+    uint64_t retry_us;      /* not before this is a connection tried again */
     response_t response;
     exchange_check_t check;
 } client_t;
@@ -100,8 +100,7 @@ static void fill(client_engine_t *engine, client_t *client)
         unsigned index = (client->first + client->count) % client->mode.depth;
         slot_t *slot = &client->slots[index];
         *slot = (slot_t){.waiting_us = client_now_us()};
-        if (!engine->source->next(engine->source->context, client->index, index,
-                                  &slot->exchange)) {
+        if (!engine->source->next(engine->source->context, client->index, index, &slot->exchange)) {
             client->exhausted = true;
             return;
         }
@@ -273,8 +272,8 @@ static void begin_request(client_t *client, slot_t *slot, unsigned position)
 {
     uint64_t now = client_now_us();
     client->on_connection++;
-    slot->last = client->mode.per_connection != 0 &&
-                 client->on_connection == client->mode.per_connection;
+    slot->last =
+        client->mode.per_connection != 0 && client->on_connection == client->mode.per_connection;
     slot->result.attempts++;
     if (slot->first_sent_us == 0) {
         slot->first_sent_us = now;

@@ -44,10 +44,10 @@ typedef struct {
     const char *host; /* IPv4 address */
     uint16_t port;
     unsigned client_count;
-    const client_mode_t *modes;    /* one per client, borrowed */
-    unsigned attempts_max;         /* sends of one request, at least 1 */
-    unsigned deadline_ms;          /* for one answer, counted from when it is first in line */
-    unsigned total_deadline_ms;    /* for everything; 0 = none */
+    const client_mode_t *modes; /* one per client, borrowed */
+    unsigned attempts_max;      /* sends of one request, at least 1 */
+    unsigned deadline_ms;       /* for one answer, counted from when it is first in line */
+    unsigned total_deadline_ms; /* for everything; 0 = none */
 } client_options_t;
 
 typedef struct client_engine client_engine_t;

@@ -27,7 +27,7 @@ typedef enum {
 #define FAULT_ENUM(id, text) FAULT_##id,
     FAULT_MAP(FAULT_ENUM)
 #undef FAULT_ENUM
-    FAULT_COUNT,
+        FAULT_COUNT,
 } fault_t;
 
 /* The text of a fault: a constant. */
@@ -40,11 +40,11 @@ enum { EXCHANGE_STATUSES_MAX = 4 };
 
 /* All slices are borrowed by the client until the exchange is reported done. */
 typedef struct {
-    uint64_t id;        /* the source's own */
-    hust_slice_t line;  /* request line with its CRLF */
-    hust_slice_t rest;  /* headers, the empty line, perhaps a body */
-    hust_slice_t body;  /* or the body apart */
-    bool head_request;  /* HEAD: the answer has no body */
+    uint64_t id;                              /* the source's own */
+    hust_slice_t line;                        /* request line with its CRLF */
+    hust_slice_t rest;                        /* headers, the empty line, perhaps a body */
+    hust_slice_t body;                        /* or the body apart */
+    bool head_request;                        /* HEAD: the answer has no body */
     unsigned statuses[EXCHANGE_STATUSES_MAX]; /* accepted; 0 fills up */
     unsigned status_if_repeated; /* also accepted when the request was sent before; 0 = none */
     bool any_body;
@@ -54,32 +54,32 @@ typedef struct {
 } exchange_t;
 
 enum {
-    EXCHANGE_LOST_CLOSED = 1 << 0,  /* an attempt ended: closed before any byte of the answer */
-    EXCHANGE_LOST_RESET = 1 << 1,   /* likewise, but with a reset */
-    EXCHANGE_REFUSED = 1 << 2,      /* a connection was refused meanwhile */
-    EXCHANGE_SYNC = 1 << 3,         /* the answer has a Sync header */
+    EXCHANGE_LOST_CLOSED = 1 << 0, /* an attempt ended: closed before any byte of the answer */
+    EXCHANGE_LOST_RESET = 1 << 1,  /* likewise, but with a reset */
+    EXCHANGE_REFUSED = 1 << 2,     /* a connection was refused meanwhile */
+    EXCHANGE_SYNC = 1 << 3,        /* the answer has a Sync header */
 };
 
 enum { EXCHANGE_DETAIL_BYTES = 256 };
 
 typedef struct {
-    unsigned status;     /* 0: no answer */
+    unsigned status; /* 0: no answer */
     fault_t fault;
-    unsigned flags;      /* EXCHANGE_* */
-    unsigned attempts;   /* how often it was sent, 1 when all is well */
-    uint64_t latency_us; /* from the first attempt to the whole answer */
-    char sync[64];       /* value of Sync, cut to fit, NUL-terminated */
+    unsigned flags;                     /* EXCHANGE_* */
+    unsigned attempts;                  /* how often it was sent, 1 when all is well */
+    uint64_t latency_us;                /* from the first attempt to the whole answer */
+    char sync[64];                      /* value of Sync, cut to fit, NUL-terminated */
     char detail[EXCHANGE_DETAIL_BYTES]; /* of a fault, printable */
 } exchange_result_t;
 
 /* Checks an answer while it comes. */
 typedef struct {
-    bool compare;          /* the body is expected to equal expected_body */
+    bool compare; /* the body is expected to equal expected_body */
     bool differs;
-    uint64_t differs_at;   /* offset of the first wrong byte */
+    uint64_t differs_at; /* offset of the first wrong byte */
     uint64_t body_seen;
     size_t excerpt_len;
-    char excerpt[48];      /* what came from there on */
+    char excerpt[48]; /* what came from there on */
 } exchange_check_t;
 
 /* The head of the answer is whole: decide what the body must be. */

@@ -118,10 +118,9 @@ static void print_target(memory_t *memory, unsigned client, kind_t kind, unsigne
     if (kind == KIND_ZSET && deed == DEED_WRITE) {
         snprintf(score, sizeof(score), "&score=%s", memory->number);
     }
-    int length = snprintf(memory->line, sizeof(memory->line),
-                          "%s /%s?%skey=load%%3A%u:%u%s HTTP/1.1\r\n",
-                          deed == DEED_WRITE ? "POST" : "GET", calls[kind][deed], where, client,
-                          element, score);
+    int length = snprintf(
+        memory->line, sizeof(memory->line), "%s /%s?%skey=load%%3A%u:%u%s HTTP/1.1\r\n",
+        deed == DEED_WRITE ? "POST" : "GET", calls[kind][deed], where, client, element, score);
     assert(length > 0 && (size_t)length < sizeof(memory->line));
 }
 

@@ -48,8 +48,8 @@ void options_parse(int argc, char **argv, const option_t *options, unsigned coun
             refuse(argv[i], "value missing");
         }
         if (option->number != NULL) {
-            *option->number = parse_number(argv[i], argv[i + 1], option->number_min,
-                                           option->number_max);
+            *option->number =
+                parse_number(argv[i], argv[i + 1], option->number_min, option->number_max);
         } else {
             assert(option->text != NULL);
             *option->text = argv[i + 1];

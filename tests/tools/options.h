@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *name;    /* without the dashes */
-    const char **text;   /* where a text goes, or NULL */
-    unsigned *number;    /* where a number goes, or NULL */
+    const char *name;  /* without the dashes */
+    const char **text; /* where a text goes, or NULL */
+    unsigned *number;  /* where a number goes, or NULL */
     unsigned number_min;
     unsigned number_max;
 } option_t;

@@ -33,12 +33,12 @@ typedef struct {
     response_header_t headers[RESPONSE_HEADERS_MAX]; /* borrow from `head` */
     uint64_t body_bytes;                             /* that will come */
     uint64_t body_seen;
-    bool started;         /* at least one byte came */
-    bool head_done;       /* status and headers are valid */
-    bool closes;          /* it says Connection: close */
-    bool without_body;    /* answer to HEAD */
-    const char *problem;  /* constant text after RESPONSE_BAD */
-    size_t head_len;      /* bytes in `head` */
+    bool started;        /* at least one byte came */
+    bool head_done;      /* status and headers are valid */
+    bool closes;         /* it says Connection: close */
+    bool without_body;   /* answer to HEAD */
+    const char *problem; /* constant text after RESPONSE_BAD */
+    size_t head_len;     /* bytes in `head` */
     char head[RESPONSE_HEAD_BYTES_MAX];
 } response_t;
 

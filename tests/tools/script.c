@@ -42,8 +42,8 @@ static bool map_script(script_t *script, const char *path)
         return false;
     }
     size_t bytes = (size_t)facts.st_size;
-    void *data = bytes < FILE_HEAD_BYTES ? MAP_FAILED
-                                         : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *data =
+        bytes < FILE_HEAD_BYTES ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (data == MAP_FAILED || memcmp(data, magic, sizeof(magic)) != 0) {
         fprintf(stderr, "%s: not a script\n", path);
@@ -65,8 +65,7 @@ static bool map_results(script_t *script, const char *path)
         perror(path);
         return false;
     }
-    void *data = bytes == 0 ? NULL
-                            : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *data = bytes == 0 ? NULL : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (data == MAP_FAILED) {
         perror(path);

@@ -33,8 +33,8 @@ typedef struct {
     uint64_t exchanges;
     uint64_t faults[FAULT_COUNT]; /* of exchanges, by how they ended */
     uint64_t statuses[600];
-    uint64_t repeated;  /* exchanges that were sent more than once */
-    uint64_t sends;     /* attempts in all */
+    uint64_t repeated; /* exchanges that were sent more than once */
+    uint64_t sends;    /* attempts in all */
     uint64_t sync_count;
     tally_sync_t sync[TALLY_SYNC_MAX];
     unsigned sync_targets;

@@ -1,4 +1,4 @@
-/* Buckets and elements: where a key lives, and what makes a valid element. (api.md section 2) */
+/* Buckets and elements: where a key lives, and what makes a valid element. */
 #include "core/element.h"
 #include "unit.h"
 

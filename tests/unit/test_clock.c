@@ -1,4 +1,4 @@
-/* Stamps and the hybrid logical clock. (design.md section 3) */
+/* Stamps and the hybrid logical clock. */
 #include "core/clock.h"
 #include "unit.h"
 
@@ -51,8 +51,9 @@ static void test_encoding_is_big_endian(void **state)
 static void test_encoding_keeps_the_order(void **state)
 {
     (void)state;
-    static const hust_stamp_t rising[] = {{0, 0},       {0, 1},          {1, 0},
-                                          {1, 1u << 31}, {1u << 16, 0},  {0x0102030405060708, 1},
+    static const hust_stamp_t rising[] = {{0, 0},          {0, 1},
+                                          {1, 0},          {1, 1u << 31},
+                                          {1u << 16, 0},   {0x0102030405060708, 1},
                                           {UINT64_MAX, 0}, {UINT64_MAX, UINT32_MAX}};
     for (size_t i = 1; i < COUNT_OF(rising); i++) {
         uint8_t before[HUST_STAMP_BYTES];

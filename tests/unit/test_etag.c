@@ -1,4 +1,4 @@
-/* Entity tags: conditions of reads and of writes. (RFC 9110, 13.1; api.md section 1) */
+/* Entity tags: conditions of reads and of writes. (RFC 9110, 13.1) */
 #include "core/etag.h"
 #include "unit.h"
 
@@ -101,8 +101,6 @@ static void test_a_write_without_conditions(void **state)
     char message[HUST_MESSAGE_BYTES];
     assert_int_equal(conditions(NULL, NULL, &op, message), 0);
     assert_int_equal(op.flags, 0);
-    assert_int_equal(conditions("", " ", &op, message), 0);
-    assert_int_equal(op.flags, 0);
     assert_false(hust_op_is_deciding(&op));
 }
 
@@ -151,7 +149,7 @@ static void test_other_conditions_are_refused(void **state)
 {
     (void)state;
     static const char *const wrong_match[] = {
-        "W/" OURS, OURS ", " THEIRS, OURS ",", "abc", "**", "* *", "\"open", ",", "W/", "\"a\"b",
+        "W/" OURS, OURS ", " THEIRS, OURS ",", "abc", "**", "* *", "\"open", ",", "W/", "\"a\"b", "", " ",
     };
     hust_op_t op;
     char message[HUST_MESSAGE_BYTES];
@@ -159,10 +157,9 @@ static void test_other_conditions_are_refused(void **state)
         assert_row(conditions(wrong_match[i], NULL, &op, message) == 400, wrong_match[i]);
         assert_string_equal(message, "If-Match: neither one strong entity tag nor *");
     }
-    static const char *const wrong_none_match[] = {OURS, "W/" OURS, "\"\"", "**", "abc"};
+    static const char *const wrong_none_match[] = {OURS, "W/" OURS, "\"\"", "**", "abc", "", " "};
     for (size_t i = 0; i < COUNT_OF(wrong_none_match); i++) {
-        assert_row(conditions(NULL, wrong_none_match[i], &op, message) == 400,
-                   wrong_none_match[i]);
+        assert_row(conditions(NULL, wrong_none_match[i], &op, message) == 400, wrong_none_match[i]);
         assert_string_equal(message, "If-None-Match: only * on a write");
     }
 }

@@ -72,13 +72,31 @@ static void test_status_lines_that_are_none(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "HTTP/1.1 200\r\n",  "HTTP/1.1 20 OK\r\n",  "HTTP/1.1 2000 OK\r\n", "HTTP/1.1  200 OK\r\n",
-        "HTTP/1.1 2x0 OK\r\n", "HTTP/1.1 -20 OK\r\n", "HTTP/2.0 200 OK\r\n",  "HTTP/1. 200 OK\r\n",
-        "HTTP/1.10 200 OK\r\n", "http/1.1 200 OK\r\n", " HTTP/1.1 200 OK\r\n", "HTTP/1.1\t200 OK\r\n",
-        "HTTP/1.1 600 OK\r\n", "HTTP/1.1 099 OK\r\n", "HTTP/1.1 100 Continue\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\n", "HTTP/1.1 000 \r\n", "HTTP/1.1 200 O\x01K\r\n",
-        "HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\r\r\n", "\r\n", "\n", "ICY 200 OK\r\n",
-        "SSH-2.0-OpenSSH\r\n", "\x16\x03\x01",
+        "HTTP/1.1 200\r\n",
+        "HTTP/1.1 20 OK\r\n",
+        "HTTP/1.1 2000 OK\r\n",
+        "HTTP/1.1  200 OK\r\n",
+        "HTTP/1.1 2x0 OK\r\n",
+        "HTTP/1.1 -20 OK\r\n",
+        "HTTP/2.0 200 OK\r\n",
+        "HTTP/1. 200 OK\r\n",
+        "HTTP/1.10 200 OK\r\n",
+        "http/1.1 200 OK\r\n",
+        " HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1\t200 OK\r\n",
+        "HTTP/1.1 600 OK\r\n",
+        "HTTP/1.1 099 OK\r\n",
+        "HTTP/1.1 100 Continue\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\n",
+        "HTTP/1.1 000 \r\n",
+        "HTTP/1.1 200 O\x01K\r\n",
+        "HTTP/1.1 200 OK\n",
+        "HTTP/1.1 200 OK\r\r\n",
+        "\r\n",
+        "\n",
+        "ICY 200 OK\r\n",
+        "SSH-2.0-OpenSSH\r\n",
+        "\x16\x03\x01",
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char head[128];

@@ -127,8 +127,8 @@ static void parse_parameters(const bool *failed)
     hust_buf_t scratch = {0};
     hust_params_t params;
     char message[HUST_MESSAGE_BYTES];
-    unsigned status = hust_params_parse(hust_call(HUST_CALL_HSET), &request, &limits, &scratch,
-                                        &params, message);
+    unsigned status =
+        hust_params_parse(hust_call(HUST_CALL_HSET), &request, &limits, &scratch, &params, message);
     assert_int_equal(status, *failed ? 500 : 0);
     assert_string_equal(message, *failed ? "tb: out of memory" : "");
     hust_buf_free(&scratch);
@@ -233,11 +233,11 @@ static void answer_a_batch(const bool *failed)
  * With too few failures the allocator was not replaced at all; an upper bound is given where the
  * number of allocations is a promise.
  */
-#define SWEEP_TEST(scenario, allocations_min, allocations_max)                                                      \
+#define SWEEP_TEST(scenario, allocations_min, allocations_max)                                     \
     static void test_##scenario(void **state)                                                      \
     {                                                                                              \
         (void)state;                                                                               \
-        assert_in_range(sweep(scenario), allocations_min, allocations_max);                                      \
+        assert_in_range(sweep(scenario), allocations_min, allocations_max);                        \
     }
 
 SWEEP_TEST(grow_a_buffer, 6, SWEEP_MAX)
@@ -257,12 +257,9 @@ static int use_this_heap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grow_a_buffer),
-        cmocka_unit_test(test_parse_parameters),
-        cmocka_unit_test(test_parse_a_routing_table),
-        cmocka_unit_test(test_encode_a_record),
-        cmocka_unit_test(test_gather_a_batch),
-        cmocka_unit_test(test_answer_a_batch),
+        cmocka_unit_test(test_grow_a_buffer),         cmocka_unit_test(test_parse_parameters),
+        cmocka_unit_test(test_parse_a_routing_table), cmocka_unit_test(test_encode_a_record),
+        cmocka_unit_test(test_gather_a_batch),        cmocka_unit_test(test_answer_a_batch),
     };
     return cmocka_run_group_tests(tests, use_this_heap, NULL);
 }

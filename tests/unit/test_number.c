@@ -1,4 +1,4 @@
-/* Decimal numbers: strict when read, canonical when written. (api.md section 1: numbers) */
+/* Decimal numbers: strict when read, canonical when written. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -28,9 +28,9 @@ static void test_u64(void **state)
 }
 
 static const char *const never_numbers[] = {
-    "",    "-",   "+",    "+1",   "--1", "1-",  "- 1",  " 1",   "1 ",  "1\t", "1\n",  "1.0", "1.",
-    ".5",  "1e3", "0x10", "abc",  "1a",  "a1",  "1,000", "1_0",  "1/",  ":",   "true", "NaN", "inf",
-    "\xEF\xBC\x91", /* a full-width 1 */
+    "",    "-",     "+",   "+1", "--1", "1-",   "- 1",  " 1",  "1 ",
+    "1\t", "1\n",   "1.0", "1.", ".5",  "1e3",  "0x10", "abc", "1a",
+    "a1",  "1,000", "1_0", "1/", ":",   "true", "NaN",  "inf", "\xEF\xBC\x91", /* a full-width 1 */
 };
 
 static void test_what_is_no_number(void **state)
@@ -59,8 +59,12 @@ static void test_nul_is_no_digit(void **state)
 static void test_u64_out_of_range(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"-1", "-0", "18446744073709551616", "18446744073709551620",
-                                        "99999999999999999999", "184467440737095516150"};
+    static const char *const wrong[] = {"-1",
+                                        "-0",
+                                        "18446744073709551616",
+                                        "18446744073709551620",
+                                        "99999999999999999999",
+                                        "184467440737095516150"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         uint64_t value;
         assert_row(!hust_parse_u64(hust_slice_str(wrong[i]), &value), wrong[i]);

@@ -1,4 +1,4 @@
-/* Parameters of a request: decoding, presence, bodies, values, messages. (api.md section 1) */
+/* Parameters of a request: decoding, presence, bodies, values, messages. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -154,8 +154,8 @@ static void test_scratch_is_appended_to(void **state)
     fixture_t *f = *state;
     const hust_request_t request = {.method = GET, .query = BYTES("key=%61")};
     assert_int_equal(hust_buf_append(&f->scratch, "kept", 4), HUST_OK);
-    assert_int_equal(hust_params_parse(hust_call(HUST_CALL_GET), &request, &f->limits,
-                                       &f->scratch, &f->params, f->message),
+    assert_int_equal(hust_params_parse(hust_call(HUST_CALL_GET), &request, &f->limits, &f->scratch,
+                                       &f->params, f->message),
                      0);
     assert_bytes(f->params.key, "a");
     assert_bytes(hust_buf_slice(&f->scratch), "kepta");
@@ -165,8 +165,8 @@ static void test_malformed_escapes(void **state)
 {
     fixture_t *f = *state;
     static const char *const queries[] = {
-        "key=%", "key=%4", "key=%%41", "key=%4g", "key=%g4", "key=a%", "key=a%2", "key=%-1",
-        "key=% 1", "key=%4&x=1", "key=%&41", "key=%u0041", "key=%0x",
+        "key=%",   "key=%4",  "key=%%41",   "key=%4g",  "key=%g4",    "key=a%",  "key=a%2",
+        "key=%-1", "key=% 1", "key=%4&x=1", "key=%&41", "key=%u0041", "key=%0x",
     };
     for (size_t i = 0; i < COUNT_OF(queries); i++) {
         assert_row(get(f, queries[i]) == 400, queries[i]);
@@ -181,14 +181,14 @@ static void test_escape_at_the_end_of_memory(void **state)
     static const char query[] = "key=ab%41";
     for (size_t len = 0; len < sizeof(query); len++) {
         unsigned expected = len == 5 || len == 6 || len == 9 ? 0 : 400;
-        assert_int_equal(
-            parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(query, len), BYTES("")), expected);
+        assert_int_equal(parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(query, len), BYTES("")),
+                         expected);
         /* Memory that ends there, for the sanitizers. */
         uint8_t *exact = malloc(len == 0 ? 1 : len);
         assert_non_null(exact);
         memcpy(exact, query, len);
-        assert_int_equal(
-            parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(exact, len), BYTES("")), expected);
+        assert_int_equal(parse_slices(f, HUST_CALL_GET, GET, hust_slice_of(exact, len), BYTES("")),
+                         expected);
         free(exact);
     }
 }
@@ -199,14 +199,32 @@ static void test_what_is_unknown_is_ignored(void **state)
 {
     fixture_t *f = *state;
     static const char *const queries[] = {
-        "key=a&x=1&x=2",       "x&key=a",          "&&key=a&&",        "key=a&=b",
-        "=&key=a",             "key=a&%zz=1",      "key=a&ke%7=b",     "key=a&key%=b",
-        "key=a&Key=b",         "key=a&KEY=b",      "key=a& key=b",     "key=a&key2=b",
-        "key=a&keykeykey=b",   "key=a&ke=b",       "key=a&x=%",        "key=a&k%65y%00=b",
-        "key=a&offset=x",      "key=a&%6b%65%79%73=b", "key=a&%6beykeykey=b",
+        "key=a&x=1&x=2",
+        "x&key=a",
+        "&&key=a&&",
+        "key=a&=b",
+        "=&key=a",
+        "key=a&%zz=1",
+        "key=a&ke%7=b",
+        "key=a&key%=b",
+        "key=a&Key=b",
+        "key=a&KEY=b",
+        "key=a& key=b",
+        "key=a&key2=b",
+        "key=a&keykeykey=b",
+        "key=a&ke=b",
+        "key=a&x=%",
+        "key=a&k%65y%00=b",
+        "key=a&offset=x",
+        "key=a&%6b%65%79%73=b",
+        "key=a&%6beykeykey=b",
         /* known to other calls, not to this one */
-        "key=a&val=1&val=2",   "key=a&tb=%zz",     "key=a&ttl=abc",    "key=a&peer=-1",
-        "key=a&score=x&opt=7", "key=a&host=&method=99",
+        "key=a&val=1&val=2",
+        "key=a&tb=%zz",
+        "key=a&ttl=abc",
+        "key=a&peer=-1",
+        "key=a&score=x&opt=7",
+        "key=a&host=&method=99",
     };
     for (size_t i = 0; i < COUNT_OF(queries); i++) {
         assert_row(get(f, queries[i]) == 0, queries[i]);
@@ -219,8 +237,8 @@ static void test_duplicates(void **state)
 {
     fixture_t *f = *state;
     static const char *const queries[] = {
-        "key=a&key=a", "key=a&key=b", "key=&key=a", "key&key", "key=a&x=1&key=b",
-        "key=a&k%65y=b", "%6bey=a&key=b", "key=a&key=%",
+        "key=a&key=a",     "key=a&key=b",   "key=&key=a",    "key&key",
+        "key=a&x=1&key=b", "key=a&k%65y=b", "%6bey=a&key=b", "key=a&key=%",
     };
     for (size_t i = 0; i < COUNT_OF(queries); i++) {
         assert_row(get(f, queries[i]) == 400, queries[i]);
@@ -291,8 +309,7 @@ static const refused_t refused[] = {
     {HUST_CALL_BINLOG, GET, "host=a:1&method=1", "", "key: missing parameter"},
     {HUST_CALL_BINLOG, GET, "host=a:1&method=0&key=a", "", "method: out of range"},
     {HUST_CALL_BINLOG, GET, "host=a:1&method=9&key=a", "", "method: out of range"},
-    {HUST_CALL_BINLOG, GET, "host=a:1&method=put&key=a", "",
-     "method: not a whole decimal number"},
+    {HUST_CALL_BINLOG, GET, "host=a:1&method=put&key=a", "", "method: not a whole decimal number"},
     {HUST_CALL_BINLOG, GET, "host=a:1&method=3&key=a", "", "tb: missing parameter"},
     {HUST_CALL_BINLOG, GET, "host=a:1&method=8&key=a", "", "tb: missing parameter"},
     {HUST_CALL_BINLOG, GET, "host=a:1&method=1&tb=%20&key=a", "",
@@ -404,8 +421,8 @@ static void test_body_in_a_file(void **state)
     fixture_t *f = *state;
     const hust_request_t request = {
         .method = POST, .query = BYTES("key=k"), .body_bytes = 32u << 20};
-    assert_int_equal(hust_params_parse(hust_call(HUST_CALL_PUT), &request, &f->limits,
-                                       &f->scratch, &f->params, f->message),
+    assert_int_equal(hust_params_parse(hust_call(HUST_CALL_PUT), &request, &f->limits, &f->scratch,
+                                       &f->params, f->message),
                      0);
     assert_true(f->params.val_in_body);
     assert_null(f->params.val.data);
@@ -441,9 +458,9 @@ static void test_body_is_the_key_raw(void **state)
 {
     fixture_t *f = *state;
     static const hust_call_id_t calls[] = {
-        HUST_CALL_SADD,      HUST_CALL_SREM,       HUST_CALL_SISMEMBER,  HUST_CALL_ZREM,
-        HUST_CALL_ZSCORE,    HUST_CALL_ZISMEMBER,  HUST_CALL_ZSCORE2,    HUST_CALL_SISMEMBER2,
-        HUST_CALL_ZISMEMBER2,
+        HUST_CALL_SADD,    HUST_CALL_SREM,       HUST_CALL_SISMEMBER,
+        HUST_CALL_ZREM,    HUST_CALL_ZSCORE,     HUST_CALL_ZISMEMBER,
+        HUST_CALL_ZSCORE2, HUST_CALL_SISMEMBER2, HUST_CALL_ZISMEMBER2,
     };
     for (size_t i = 0; i < COUNT_OF(calls); i++) {
         hust_slice_t body = BYTES("test%5Fkey\0\xff");
@@ -509,16 +526,15 @@ static void test_defaults(void **state)
 static void test_numbers(void **state)
 {
     fixture_t *f = *state;
-    assert_int_equal(
-        parse(f, HUST_CALL_ZADD, GET, "tb=t&key=k&score=-60&opt=-1&ttl=30&ver=7", ""), 0);
+    assert_int_equal(parse(f, HUST_CALL_ZADD, GET, "tb=t&key=k&score=-60&opt=-1&ttl=30&ver=7", ""),
+                     0);
     assert_int_equal(f->params.score, -60);
     assert_int_equal(f->params.opt, -1);
     assert_int_equal(f->params.ttl_s, 30);
     assert_int_equal(f->params.ver, 7);
-    assert_int_equal(
-        parse(f, HUST_CALL_HINCRBY, GET,
-              "tb=t&key=k&val=-9223372036854775808&ver=18446744073709551615", ""),
-        0);
+    assert_int_equal(parse(f, HUST_CALL_HINCRBY, GET,
+                           "tb=t&key=k&val=-9223372036854775808&ver=18446744073709551615", ""),
+                     0);
     assert_true(f->params.number == INT64_MIN);
     assert_true(f->params.ver == UINT64_MAX);
     assert_int_equal(parse(f, HUST_CALL_ZADD, GET, "tb=t&key=k&score=%35&opt=1", ""), 0);
@@ -538,8 +554,7 @@ static void test_binlog(void **state)
     assert_int_equal(f->params.method, 8);
     assert_bytes(f->params.tb, "t");
     assert_bytes(f->params.key, "k");
-    assert_int_equal(
-        parse(f, HUST_CALL_BINLOG, GET, "host=[::1]:8085&method=3&tb=t&key=k", ""), 0);
+    assert_int_equal(parse(f, HUST_CALL_BINLOG, GET, "host=[::1]:8085&method=3&tb=t&key=k", ""), 0);
     assert_bytes(f->params.host, "[::1]:8085");
 }
 
@@ -547,7 +562,8 @@ static void test_binlog(void **state)
 static void test_binlog_of_a_kv(void **state)
 {
     fixture_t *f = *state;
-    static const char *const queries[] = {"host=a:1&method=1&key=k", "host=a:1&method=2&key=k&tb=t"};
+    static const char *const queries[] = {"host=a:1&method=1&key=k",
+                                          "host=a:1&method=2&key=k&tb=t"};
     for (size_t i = 0; i < COUNT_OF(queries); i++) {
         assert_row(parse(f, HUST_CALL_BINLOG, GET, queries[i], "") == 0, queries[i]);
         assert_row(f->params.tb.len == 0, queries[i]);
@@ -557,8 +573,7 @@ static void test_binlog_of_a_kv(void **state)
 
 static unsigned parse_at(fixture_t *f, unsigned where, hust_call_id_t id, const char *query)
 {
-    const hust_request_t request = {
-        .where = where, .method = GET, .query = hust_slice_str(query)};
+    const hust_request_t request = {.where = where, .method = GET, .query = hust_slice_str(query)};
     return hust_params_parse(hust_call(id), &request, &f->limits, &f->scratch, &f->params,
                              f->message);
 }
@@ -591,10 +606,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keys_are_decoded_to_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_every_byte_value_decodes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nul_is_a_byte_like_any_other, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_needs_no_decoding_is_borrowed, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_decoded_values_stay_where_they_are, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_needs_no_decoding_is_borrowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_decoded_values_stay_where_they_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scratch_is_appended_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_malformed_escapes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_escape_at_the_end_of_memory, set_up, tear_down),

@@ -32,9 +32,9 @@ static unsigned make_with(fixture_t *f, hust_call_id_t id, const char *query,
 {
     const hust_limits_t limits = {.ttl_max_s = UINT64_MAX, .value_bytes_max = 1000};
     const hust_request_t request = {.method = HUST_METHOD_GET, .query = hust_slice_str(query)};
-    assert_int_equal(hust_params_parse(hust_call(id), &request, &limits, &f->scratch, &f->params,
-                                       f->message),
-                     0);
+    assert_int_equal(
+        hust_params_parse(hust_call(id), &request, &limits, &f->scratch, &f->params, f->message),
+        0);
     memset(&f->op, 0xa5, sizeof(f->op));
     return hust_params_to_op(hust_call(id), &f->params, conditions, NOW_MS, f->number, &f->op,
                              f->message);
@@ -160,16 +160,15 @@ static void test_expiry(void **state)
 {
     assert_int_equal(make(*state, HUST_CALL_PUT, "key=k&val=v&ttl=30")->expire_at_ms,
                      NOW_MS + 30000);
-    assert_int_equal(make(*state, HUST_CALL_SADD, "tb=t&key=k&ttl=1")->expire_at_ms,
-                     NOW_MS + 1000);
+    assert_int_equal(make(*state, HUST_CALL_SADD, "tb=t&key=k&ttl=1")->expire_at_ms, NOW_MS + 1000);
     assert_int_equal(make(*state, HUST_CALL_HINCRBY, "tb=t&key=k&val=1&ttl=1")->expire_at_ms,
                      NOW_MS + 1000);
     assert_int_equal(make(*state, HUST_CALL_PUT, "key=k&val=v&ttl=0")->expire_at_ms, 0);
     /* With a limit that allows it, a ttl past the end of time is for ever, not in the past. */
     assert_int_equal(
         make(*state, HUST_CALL_PUT, "key=k&val=v&ttl=18446744073709551615")->expire_at_ms, 0);
-    assert_int_equal(
-        make(*state, HUST_CALL_PUT, "key=k&val=v&ttl=18446744073709551")->expire_at_ms, 0);
+    assert_int_equal(make(*state, HUST_CALL_PUT, "key=k&val=v&ttl=18446744073709551")->expire_at_ms,
+                     0);
 }
 
 static void test_values_in_a_file_keep_their_length(void **state)
@@ -220,8 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_additions_decide, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_version_condition, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expiry, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_values_in_a_file_keep_their_length, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_values_in_a_file_keep_their_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writes_take_conditions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reads_leave_conditions_alone, set_up, tear_down),
     };

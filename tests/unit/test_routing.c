@@ -1,4 +1,4 @@
-/* The routing table: what is accepted, what it says, what is refused and why. (api.md 3.6) */
+/* The routing table: what is accepted, what it says, what is refused and why. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -98,10 +98,10 @@ static void test_the_largest_table(void **state)
 #define RANGE(start, end, a, b) "{\"key\":[" #start "," #end "],\"val\":[\"" a "\",\"" b "\"]}"
 #define GROWING(low, high)                                                                         \
     TABLE("{\"item\":" RANGE(0, 1024, "a:1", "b:1") ",\"increase\":{\"low\":" low                  \
-          ",\"high\":" high "}}")
+                                                    ",\"high\":" high "}}")
 #define SHRINKING(removed, added)                                                                  \
     TABLE("{\"item\":" RANGE(0, 1024, "a:1", "b:1") ",\"decrease\":{\"remove\":\"" removed         \
-          "\",\"replace_by\":\"" added "\"}}")
+                                                    "\",\"replace_by\":\"" added "\"}}")
 
 /* The old pair stays authoritative; the new node is known, as it receives every write. */
 static void test_a_section_that_is_split(void **state)
@@ -304,14 +304,21 @@ static const refused_t refused_changes[] = {
     {SHRINKING("a:1", "a:1"), "section 0: decrease.replace_by: already a master of the section"},
     {SHRINKING("a", "n:1"), "section 0: decrease.remove: not host:port"},
     {SHRINKING("a:1", "n"), "section 0: decrease.replace_by: not host:port"},
-    {TABLE("{\"item\":{" KEY "," VAL "},\"increase\":{\"low\":" RANGE(0, 512, "a:1", "n:1")
-           ",\"high\":" RANGE(512, 1024, "n:1", "b:1") "},"
-           "\"decrease\":{\"remove\":\"a:1\",\"replace_by\":\"n:1\"}}"),
+    {TABLE(
+         "{\"item\":{" KEY "," VAL
+         "},\"increase\":{\"low\":" RANGE(0, 512, "a:1", "n:1") ",\"high\":" RANGE(
+             512, 1024, "n:1", "b:1") "},"
+                                      "\"decrease\":{\"remove\":\"a:1\",\"replace_by\":\"n:1\"}}"),
      "section 0: increase and decrease in one file"},
-    {TABLE("{\"item\":" RANGE(0, 512, "a:1", "b:1") ",\"decrease\":{\"remove\":\"a:1\","
-           "\"replace_by\":\"n:1\"}},{\"item\":" RANGE(512, 1024, "a:1", "b:1") ","
-           "\"increase\":{\"low\":" RANGE(512, 600, "a:1", "n:1") ",\"high\":"
-           RANGE(600, 1024, "n:1", "b:1") "}}"),
+    {TABLE("{\"item\":" RANGE(0, 512, "a:1",
+                              "b:1") ",\"decrease\":{\"remove\":\"a:1\","
+                                     "\"replace_by\":\"n:1\"}},{\"item\":" RANGE(
+                                         512, 1024, "a:1",
+                                         "b:1") ","
+                                                "\"increase\":{\"low\":" RANGE(
+                                                    512, 600, "a:1",
+                                                    "n:1") ",\"high\":" RANGE(600, 1024, "n:1",
+                                                                              "b:1") "}}"),
      "section 1: increase and decrease in one file"},
 };
 
@@ -393,8 +400,7 @@ static void test_json_errors_carry_the_line(void **state)
 static void test_every_prefix_is_refused(void **state)
 {
     (void)state;
-    static const char file[] =
-        GROWING(RANGE(0, 512, "a:1", "n:1"), RANGE(512, 1024, "n:1", "b:1"));
+    static const char file[] = GROWING(RANGE(0, 512, "a:1", "n:1"), RANGE(512, 1024, "n:1", "b:1"));
     for (size_t len = 0; len < sizeof(file) - 1; len++) {
         hust_routing_t *routing;
         char message[HUST_ROUTING_MESSAGE_BYTES];

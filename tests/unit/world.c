@@ -46,7 +46,7 @@ static hust_op_t through_the_wire(const hust_action_t *action, hust_buf_t *bytes
 
 static hust_result_t execute(world_t *world, const hust_action_t *action)
 {
-    assert_true(world->reply_count < 32);
+    assert_true(world->reply_count < 64);
     hust_buf_t *reply = &world->replies[world->reply_count++];
     hust_buf_t bytes = {0};
     *reply = (hust_buf_t){0};

@@ -28,7 +28,7 @@ typedef struct {
     unsigned background;
     hust_clock_t clock; /* of the coordinating worker */
     uint64_t now_ms;
-    hust_buf_t replies[32]; /* what results borrow from, until the next request */
+    hust_buf_t replies[64]; /* what results borrow from, until the next request */
     unsigned reply_count;
     hust_coord_t coord;
     hust_answer_t answer;

@@ -1,4 +1,4 @@
-"""Where a key lives (api.md: bucket), written from the contract."""
+"""Where a key lives written from the contract."""
 
 BUCKETS = 1024
 

@@ -50,10 +50,11 @@ def program_environment(program, leaks):
     environment = dict(os.environ, LC_ALL="C", TZ="UTC")
     if not SANITIZE:
         return environment
-    environment["ASAN_OPTIONS"] = ":".join([
-        f"detect_leaks={int(leaks)}", "detect_odr_violation=0", "abort_on_error=0", "exitcode=99",
-        os.environ.get("ASAN_OPTIONS", "")]).rstrip(":")
-    environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+    environment["ASAN_OPTIONS"] = ":".join(filter(None, [
+        f"detect_leaks={int(leaks)}", "detect_odr_violation=0", "exitcode=99",
+        os.environ.get("ASAN_OPTIONS")]))
+    environment["UBSAN_OPTIONS"] = ":".join(filter(None, [
+        "print_stacktrace=1", os.environ.get("UBSAN_OPTIONS")]))
     if not _links_asan(program) and _links_asan(HA_MODULE) and str(program) == str(NGINX):
         # An ordinary nginx that loads a sanitized module: the runtime must come first.
         environment["LD_PRELOAD"] = _gcc_file("libasan.so")

@@ -62,8 +62,8 @@ class Ha(Program):
     blocks, such as 'location = /stock { return 200 "x"; }'.
     """
 
-    # Kept connections per worker and node that are no leak: lanes and those of large values.
-    LANES_MAX = 64
+    # Connections that a worker may keep to a node: 4 lanes for reads, 4 for writes, and a few.
+    LANES_MAX = 12
 
     def __init__(self, table_path, name="ha", workers=2, port=None, directory=None,
                  body_maximum="32m", log_level="notice", admin=True, main="", http="", server="",

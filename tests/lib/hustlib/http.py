@@ -250,6 +250,12 @@ class Client:
             answer.body = self._to_end(head)
         return answer
 
+    def receive_interim(self):
+        """The status of the next answer, which must be one of the 1xx."""
+        answer, _ = self._head()
+        assert 100 <= answer.status < 200, answer
+        return answer.status
+
     def receive_all(self):
         """Every byte until the peer closes."""
         return self._to_end(b"")
