@@ -172,6 +172,8 @@ class Bench:
         """point -> a list of figures, one per round."""
         figures = {point: [] for point in POINTS}
         self.patience_ends = time.monotonic() + self.options.patience
+        self.wait_quiet(Watch([program.pid for program in self.cluster.programs]))
+        self.sync_us = sync_microseconds(self.directory)
         for point in POINTS:
             self.wrk(point, 1, self.options.seed)
         for round_ in range(self.options.rounds):
@@ -215,11 +217,10 @@ def machine_facts(bench, loaded):
     build = json.loads((env.BUILD / "meson-info" / "intro-buildoptions.json").read_text())
     build_type = next(option["value"] for option in build if option["name"] == "buildtype")
     memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    sync_us = sync_microseconds(bench.directory)
     return [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}; {os.cpu_count()} cores "
         f"({first_match('/proc/cpuinfo', 'model name')}), {memory_gib:.0f} GiB, "
-        f"Linux {platform.release()}, {fs_type}; fdatasync of 4 KiB {sync_us:.0f} us (median)",
+        f"Linux {platform.release()}, {fs_type}; fdatasync of 4 KiB {bench.sync_us:.0f} us (median)",
         f"{said(env.HUSTDB, '--version')} (Meson buildtype {build_type}), "
         f"{said(env.NGINX, '-v')}, {said('wrk', '-v').split(' Copyright')[0]}",
         f"{options.keys:,} random keys, values of {VALUE_BYTES} bytes that do not compress, "

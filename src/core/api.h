@@ -90,7 +90,8 @@ typedef enum {
     X(GET2, get2) X(HGET2, hget2) X(ZSCORE2, zscore2) X(SISMEMBER2, sismember2)                    \
     X(EXIST2, exist2) X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2)                                \
     X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
-    X(FILE_COUNT, file_count) X(PEER_COUNT, peer_count) X(GET_TABLE, get_table)                    \
+    X(FILE_COUNT, file_count) X(SYNC_STATUS, sync_status) X(PEER_COUNT, peer_count)               \
+    X(GET_TABLE, get_table)                                                                        \
     X(SET_TABLE, set_table) X(SYNC_ALIVE, sync_alive) X(METRICS, metrics)                          \
     X(VERSION, version) X(STATUS, status.html)                                                     \
     X(KEYS, keys) X(HKEYS, hkeys) X(SMEMBERS, smembers) X(ZRANGEBYRANK, zrangebyrank)              \

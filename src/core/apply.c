@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "core/params.h"
+#include "core/reconcile.h"
 
 static const hust_stamp_t NO_STAMP = {0, 0};
 
@@ -187,12 +188,21 @@ static void result_of_write(const hust_stored_t *held, hust_applied_t *out)
     }
 }
 
+/* The two sides of a conflict are being replaced; a mark had to remember which one is ours. */
+static void forget_own(hust_applied_t *out)
+{
+    if (out->next.record.side_count == 2 && !out->next.hint.has_target) {
+        out->next.hint = (hust_hint_t){0};
+    }
+    out->next.hint.own = NO_STAMP;
+}
+
 static void replace_record(hust_applied_t *out, const hust_side_t *side)
 {
     assert(side->deleted == (side->version == 0));
     assert(hust_stamp_compare(side->stamp, hust_record_stamp(&out->next.record)) > 0);
+    forget_own(out);
     out->next.record = (hust_record_t){.side_count = 1, .sides = {*side}};
-    out->next.hint.own = NO_STAMP;
     out->changed = true;
 }
 
@@ -342,10 +352,10 @@ static void apply_merge(const hust_apply_env_t *env, const hust_stored_t *held, 
         out->next.hint.gen = held->hint.gen + 1;
         out->changed = true;
     } else if (hust_record_compare(&in, &held->record) > 0) {
-        out->next.record = in;
         if (in.side_count == 1) {
-            out->next.hint.own = NO_STAMP;
+            forget_own(out);
         }
+        out->next.record = in;
         out->changed = true;
     }
     out->result.status = 200;
@@ -393,11 +403,55 @@ static void apply_unhint(const hust_stored_t *held, const hust_op_t *op, hust_ap
         /* The generation lives on in a dropped hint only while something else is stored with it;
          * starting again at 1 is safe because the stamp is checked as well. */
         out->hint_dropped = held->hint.has_target;
-        out->next.hint = (hust_hint_t){0};
+        if (held->record.side_count == 2) {
+            out->next.hint.has_target = false; /* a mark remembers which side is ours */
+        } else {
+            out->next.hint = (hust_hint_t){0};
+        }
         out->changed = true;
+    } else if (!held->hint.has_target) {
+        out->hint_dropped = true; /* the list has it, if at all, for no reason */
     }
     out->result.status = 200;
     out->result.version = live_version(held, op);
+    result_of_write(held, out);
+}
+
+/* True unless the operation is bound to a state, and it is another one by now. */
+static bool is_as_shown(const hust_stored_t *held, const hust_op_t *op)
+{
+    const unsigned bound = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_GEN;
+    return (op->flags & bound) != bound ||
+           (held->hint.gen == op->gen &&
+            hust_stamp_compare(hust_record_stamp(&held->record), op->stamp) == 0);
+}
+
+/* The other master shows what it stores: hold what both are to hold. */
+static void apply_reconcile(const hust_apply_env_t *env, const hust_stored_t *held,
+                            const hust_op_t *op, hust_applied_t *out)
+{
+    hust_stored_t theirs;
+    hust_reconciled_t reconciled;
+    if (hust_stored_decode(op->value, &theirs) != HUST_OK) {
+        refuse(out, 400, 0, live_version(held, op));
+        return;
+    }
+    hust_stamp_t top = hust_record_stamp(&theirs.record);
+    if (!hust_clock_see(env->clock, top, env->wall_ms) &&
+        top.time != hust_record_stamp(&held->record).time + 1) {
+        refuse(out, 503, 0, live_version(held, op));
+        return;
+    }
+    if (!is_as_shown(held, op)) {
+        refuse(out, 200, HUST_RESULT_BEHIND, live_version(held, op));
+        return;
+    }
+    hust_reconcile(held, &theirs, op->now_ms, &reconciled);
+    out->next = reconciled.next;
+    out->changed = reconciled.changed;
+    out->answer_held = !reconciled.agreed;
+    out->result.status = 200;
+    out->result.version = live_version(&out->next, op);
     result_of_write(held, out);
 }
 
@@ -408,6 +462,7 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
     out->changed = false;
     out->hint_added = false;
     out->hint_dropped = false;
+    out->answer_held = false;
     out->next = *held;
     out->result = (hust_result_t){.flags = held_flags(held)};
     switch (op->code) {
@@ -428,9 +483,12 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
     case HUST_OP_UNHINT:
         apply_unhint(held, op, out);
         break;
+    case HUST_OP_RECONCILE:
+        apply_reconcile(env, held, op, out);
+        break;
     }
     assert(out->result.status != 0);
-    assert(out->changed || (!out->hint_added && !out->hint_dropped));
+    assert(out->changed || !out->hint_added);
     assert(out->next.record.side_count >= held->record.side_count ||
            out->next.record.side_count == 1); /* nothing is ever forgotten here */
 }

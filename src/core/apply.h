@@ -26,6 +26,7 @@ typedef struct {
     char number[HUST_NUMBER_CHARS_MAX];
     bool hint_added;   /* a hint for op->target must be listed (gen as in next.hint) */
     bool hint_dropped; /* the hint for op->target must be taken off the list */
+    bool answer_held;  /* RECONCILE: `held` encoded is to be the result's value (the caller's part) */
 } hust_applied_t;
 
 /*

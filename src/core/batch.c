@@ -272,6 +272,7 @@ static bool op_is_complete(const hust_op_t *op)
                (op->code != HUST_OP_DEL || op->value.len == 0) &&
                ((op->code == HUST_OP_INCR) == ((op->flags & HUST_OPF_HAS_DELTA) != 0));
     case HUST_OP_MERGE:
+    case HUST_OP_RECONCILE:
         return target_fits && op->value.len > 0;
     case HUST_OP_HINT:
         return has_target && op->value.len == 0;

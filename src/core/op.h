@@ -18,6 +18,10 @@ typedef enum {
     HUST_OP_MERGE = 5,  /* value is a wire record: merge it; base = the stamp it replaced */
     HUST_OP_HINT = 6,   /* remember to bring this element to target; base, stamp as in hust_hint_t */
     HUST_OP_UNHINT = 7, /* drop the hint for target if gen and stamp are still those given */
+    /* Value is the stored record of the other master: hold what both are to hold (reconcile.h).
+     * With stamp and gen: only if record and hint are still those. The result's value is what was
+     * held before, as a stored record, or empty if the other master holds the outcome already. */
+    HUST_OP_RECONCILE = 8,
 } hust_op_code_t;
 
 enum {
@@ -56,7 +60,7 @@ typedef struct {
     hust_stamp_t base;
     hust_slice_t target; /* host:port of the master that missed the write, 1..255 bytes */
     uint64_t gen;
-    hust_slice_t value; /* PUT: content; MERGE: a wire record */
+    hust_slice_t value; /* PUT: content; MERGE: a wire record; RECONCILE: a stored record */
 } hust_op_t;
 
 enum {
@@ -92,7 +96,7 @@ typedef struct {
     uint64_t gen;          /* of the hint, after a SOLO or DECIDE write */
     uint64_t value_bytes;  /* LARGE: length of the value */
     uint8_t value_hash[HUST_VALUE_HASH_BYTES]; /* LARGE: XXH3-128 of the value */
-    hust_slice_t value; /* GET: the value; INCR: the new number in decimal; borrowed */
+    hust_slice_t value; /* GET: the value; INCR: the new number; RECONCILE: see there; borrowed */
 } hust_result_t;
 
 /* Length of the value a result stands for, whether it is there or left out as LARGE. */

@@ -17,6 +17,7 @@
 enum {
     GROUP_OPS_MAX = 4096,
     GROUP_BYTES_MAX = 32 << 20, /* one job may exceed it alone */
+    ANSWER_BYTES_KEPT = 1 << 20, /* a buffer that grew larger for a large value is given back */
 };
 
 static const char META_CLOCK[] = "clock";
@@ -28,6 +29,9 @@ struct hust_committer {
     hust_write_t *write;
     hust_clock_t clock;
     atomic_uint_least64_t published_clock;
+    atomic_uint_least64_t ops_done;
+    atomic_uint_least64_t ops_waiting;
+    hust_buf_t answer; /* what a result borrows that is made for it */
     hust_group_entry_t **entries; /* of the operations of the group, in order */
     size_t entries_room;
     pthread_t thread;
@@ -84,7 +88,19 @@ static void judge(hust_committer_t *committer, const hust_op_t *op, hust_result_
     }
 }
 
-/* Returns the result, which lives until the group is cleared; NULL: no memory, nothing done. */
+/* A reconciliation that leaves something to do is answered with what was held. */
+static hust_error_t answer_held(hust_committer_t *committer, const hust_stored_t *held,
+                                hust_applied_t *applied)
+{
+    hust_buf_clear(&committer->answer);
+    hust_error_t err = hust_stored_encode(held, &committer->answer);
+    applied->result.value = hust_buf_slice(&committer->answer);
+    return err;
+}
+
+/*
+ * Returns the result, which is good until the next one; NULL: no memory, nothing done.
+ */
 static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_t *entry,
                                   const hust_op_t *op, hust_error_t *err)
 {
@@ -106,6 +122,12 @@ static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_
     assert(hust_op_is_write(op) || !applied->changed);
     assert(!applied->hint_added || !applied->hint_dropped);
     assert(!applied->hint_added || applied->next.hint.present);
+    if (applied->answer_held) {
+        *err = answer_held(committer, &entry->stored, applied);
+    }
+    if (*err != HUST_OK) {
+        return NULL;
+    }
     if (applied->changed && !set_entry(committer, entry, &applied->next)) {
         *err = HUST_ERR_NOMEM;
         return NULL;
@@ -266,6 +288,7 @@ static unsigned store_group(hust_committer_t *committer)
         hust_log(HUST_LOG_ERROR, "committer: %s", hust_error_text(err));
         return 500;
     }
+    hust_hints_stage(committer->env.hints, committer->write);
     if (hust_write_count(committer->write) == 0) {
         return 0;
     }
@@ -274,7 +297,6 @@ static unsigned store_group(hust_committer_t *committer)
         return hust_store_failure(store);
     }
     hust_counters_stage(committer->env.counters, committer->write);
-    hust_hints_stage(committer->env.hints, committer->write);
     hust_rank_stage(committer->rank, committer->write);
     stage_clock(committer);
     return hust_store_commit(store, committer->write);
@@ -301,6 +323,11 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
         hust_rank_forget(committer->rank);
     }
     atomic_store_explicit(&committer->published_clock, committer->clock.last, memory_order_relaxed);
+    atomic_fetch_add_explicit(&committer->ops_done, ops, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&committer->ops_waiting, ops, memory_order_relaxed);
+    if (committer->answer.cap > ANSWER_BYTES_KEPT) {
+        hust_buf_free(&committer->answer);
+    }
     hust_write_clear(committer->write);
     hust_group_clear(committer->group);
     assert(failure == 0 || failure == 500 || failure == 507);
@@ -370,6 +397,7 @@ void hust_committer_submit(hust_committer_t *committer, hust_job_t *job)
     assert(job->on_done != NULL);
     assert(job_ops(job) > 0);
     job->next = NULL;
+    atomic_fetch_add_explicit(&committer->ops_waiting, job_ops(job), memory_order_relaxed);
     pthread_mutex_lock(&committer->lock);
     assert(!committer->stopping);
     bool idle = committer->first == NULL;
@@ -414,6 +442,7 @@ static void destroy(hust_committer_t *committer)
     hust_rank_free(committer->rank);
     hust_write_free(committer->write);
     free(committer->entries);
+    hust_buf_free(&committer->answer);
     pthread_cond_destroy(&committer->wake);
     pthread_mutex_destroy(&committer->lock);
     free(committer);
@@ -463,4 +492,12 @@ void hust_committer_stop(hust_committer_t *committer)
 uint64_t hust_committer_clock(hust_committer_t *committer)
 {
     return atomic_load_explicit(&committer->published_clock, memory_order_relaxed);
+}
+
+hust_committer_load_t hust_committer_load(hust_committer_t *committer)
+{
+    return (hust_committer_load_t){
+        .done = atomic_load_explicit(&committer->ops_done, memory_order_relaxed),
+        .waiting = atomic_load_explicit(&committer->ops_waiting, memory_order_relaxed),
+    };
 }

@@ -58,6 +58,14 @@ void hust_committer_submit(hust_committer_t *committer, hust_job_t *job);
 /* Carry out what has been submitted, then end the thread and free. */
 void hust_committer_stop(hust_committer_t *committer);
 
+/* How busy the committer is. Any thread. */
+typedef struct {
+    uint64_t done;    /* operations carried out since the start */
+    uint64_t waiting; /* operations that wait for their turn */
+} hust_committer_load_t;
+
+hust_committer_load_t hust_committer_load(hust_committer_t *committer);
+
 /* Time part of the node's clock, as of the last commit. Any thread. */
 uint64_t hust_committer_clock(hust_committer_t *committer);
 

@@ -24,6 +24,8 @@ void hust_handle_stat_all(hust_node_t *node, hust_http_request_t *request, const
 void hust_handle_file_count(hust_node_t *node, hust_http_request_t *request,
                             const hust_call_t *call);
 void hust_handle_listing(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
+void hust_handle_sync_status(hust_node_t *node, hust_http_request_t *request,
+                             const hust_call_t *call);
 void hust_handle_version(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 void hust_handle_status(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 

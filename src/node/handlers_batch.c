@@ -12,6 +12,9 @@
 #include "node/reads.h"
 #include "node/wall.h"
 
+/* Records of which the reply to reconciliations carries one more, however large that is. */
+enum { RECORDS_BYTES_MAX = 4 << 20 };
+
 typedef struct {
     hust_job_t job;
     hust_node_t *node;
@@ -49,6 +52,9 @@ static hust_error_t read_ops(batch_t *batch, hust_batch_reader_t *reader)
     hust_error_t err;
     while ((err = hust_batch_request_next(reader, &op)) == HUST_OK) {
         assert(batch->accepted < batch->count);
+        if (op.code == HUST_OP_PUT && op.value.len > batch->node->limits.value_bytes_max) {
+            return HUST_ERR_RANGE;
+        }
         if (is_allowed(batch->node, &op)) {
             batch->places[batch->accepted] = (uint16_t)(batch->count - reader->left - 1);
             batch->ops[batch->accepted++] = op;
@@ -121,6 +127,11 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
         (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
     if (op->code == HUST_OP_GET && !whole) {
         hust_result_abridge(&sent, (op->flags & HUST_OPF_OWN) != 0);
+    }
+    /* Whoever reconciles asks for the rest once more: what is done is done. */
+    if (op->code == HUST_OP_RECONCILE && sent.value.len > 0 &&
+        batch->reply.len - batch->head_bytes > RECORDS_BYTES_MAX) {
+        sent = (hust_result_t){.status = 503};
     }
     add_result(batch, &sent);
 }
@@ -222,7 +233,8 @@ static void refuse(hust_http_request_t *request, hust_error_t err)
     hust_http_answer_t refusal;
     char line[HUST_MESSAGE_BYTES];
     snprintf(line, sizeof(line), "batch: %s\n", hust_error_text(err));
-    hust_answer_text(&refusal, err == HUST_ERR_NOMEM ? 500 : 400, line);
+    unsigned status = err == HUST_ERR_NOMEM ? 500 : (err == HUST_ERR_RANGE ? 413 : 400);
+    hust_answer_text(&refusal, status, line);
     hust_http_answer(request, &refusal);
 }
 

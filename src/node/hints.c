@@ -328,12 +328,29 @@ static uint64_t old_count(const target_t *target, uint64_t now_ms)
     uint64_t oldest_young = now_ms < HUST_HINT_BACKLOG_MS ? 0 : now_ms - HUST_HINT_BACKLOG_MS;
     uint64_t young = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        if (target->slots[i].second >= oldest_young / SLOT_MS) {
+        /* After the clock was set back nothing from the future is young. */
+        if (target->slots[i].second >= oldest_young / SLOT_MS &&
+            target->slots[i].second <= now_ms / SLOT_MS) {
             young += target->slots[i].count;
         }
     }
     assert(oldest_young <= now_ms);
     return young > target->count ? 0 : target->count - young;
+}
+
+uint64_t hust_hints_old(hust_hints_t *hints, hust_slice_t target, uint64_t now_ms)
+{
+    uint64_t count = 0;
+    if (!atomic_load_explicit(&hints->any, memory_order_relaxed)) {
+        return 0;
+    }
+    pthread_mutex_lock(&hints->lock);
+    const target_t *found = find_target(hints, target);
+    if (found != NULL) {
+        count = old_count(found, now_ms);
+    }
+    pthread_mutex_unlock(&hints->lock);
+    return count;
 }
 
 unsigned hust_hints_backlogs(hust_hints_t *hints, uint64_t now_ms,

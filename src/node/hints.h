@@ -33,6 +33,9 @@ void hust_hints_stage(hust_hints_t *hints, hust_write_t *write);
 void hust_hints_commit(hust_hints_t *hints);
 void hust_hints_rollback(hust_hints_t *hints);
 
+/* How many hints older than HUST_HINT_BACKLOG_MS wait for one target. Any thread. */
+uint64_t hust_hints_old(hust_hints_t *hints, hust_slice_t target, uint64_t now_ms);
+
 /*
  * How many hints older than HUST_HINT_BACKLOG_MS wait for each target that has any. Targets are
  * borrowed for the life of `hints`. Returns how many were written to `out`.

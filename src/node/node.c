@@ -88,6 +88,13 @@ static hust_error_t start_threads(hust_node_t *node)
         return err;
     }
     err = hust_sweeper_start(node->store, node->committer, &node->sweeper);
+    if (err == HUST_OK) {
+        const hust_deliver_env_t deliver = {.config = node->config,
+                                            .store = node->store,
+                                            .hints = node->hints,
+                                            .committer = node->committer};
+        err = hust_deliver_start(&deliver, &node->deliver);
+    }
     if (err == HUST_OK && node->config->sync == HUST_SYNC_EVERYSEC) {
         err = hust_syncer_start(node->store, &node->syncer);
     }
@@ -131,6 +138,7 @@ void hust_node_stop(hust_node_t *node)
     if (node->sweeper != NULL) {
         hust_sweeper_stop(node->sweeper);
     }
+    hust_deliver_stop(node->deliver);
     if (node->committer != NULL) {
         hust_committer_stop(node->committer);
     }

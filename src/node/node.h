@@ -9,6 +9,7 @@
 #include "node/committer.h"
 #include "node/config.h"
 #include "node/counters.h"
+#include "node/deliver.h"
 #include "node/hints.h"
 #include "node/http.h"
 #include "node/store.h"
@@ -24,6 +25,7 @@ typedef struct {
     hust_hints_t *hints;
     hust_committer_t *committer;
     hust_sweeper_t *sweeper;
+    hust_deliver_t *deliver;
     hust_syncer_t *syncer; /* NULL unless sync = everysec */
     hust_http_t *http;
 } hust_node_t;

@@ -16,6 +16,7 @@ static const hust_handler_t handlers[HUST_CALL_COUNT] = {
     [HUST_CALL_ZRANGEBYRANK] = hust_handle_listing,
     [HUST_CALL_ZRANGEBYSCORE] = hust_handle_listing,
     [HUST_CALL_FILE_COUNT] = hust_handle_file_count,
+    [HUST_CALL_SYNC_STATUS] = hust_handle_sync_status,
     [HUST_CALL_VERSION] = hust_handle_version,
     [HUST_CALL_STATUS] = hust_handle_status,
 };
@@ -53,7 +54,8 @@ static void on_head(void *user, hust_http_request_t *request, hust_http_body_rul
     unsigned method = hust_method_bit(hust_http_method(request)) & call->methods;
     bool batch = call->id == HUST_CALL_BATCH;
     rule->keep = method != 0 && (batch || hust_call_takes_body(call, method));
-    rule->bytes_max += batch ? HUST_BATCH_EXTRA_BYTES : 0;
+    /* The record of a conflict carries two values. */
+    rule->bytes_max += batch ? node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES : 0;
 }
 
 static void answer_not_allowed(hust_http_request_t *request, const hust_call_t *call)

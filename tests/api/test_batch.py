@@ -226,7 +226,7 @@ def malformed():
     yield "bytes left over", good + b"x"
     for what, at, values in (
             ("length", 20, (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x05")),
-            ("code", 24, (b"\x00", b"\x08", b"\xff")),
+            ("code", 24, (b"\x00", b"\x09", b"\xff")),
             ("type", 25, (b"\x00", b"X", b"H")),
             ("direct flag", 26, (b"\x05\x00",)),
             ("tb length", 36, (b"\x01", b"\xff")),
@@ -336,7 +336,7 @@ def test_random_bytes_never_harm(node, body, honest):
 
 def test_a_batch_too_large(make_node):
     node = make_node(max_body_size="1M")
-    ops = [batch.put(b"%d" % number, b"x" * 100_000) for number in range(30)]
+    ops = [batch.put(b"%d" % number, b"x" * 100_000) for number in range(40)]
     with node.client() as client:
         answer = client.request("POST", "/hustdb/batch", body=batch.encode_request(ops))
     assert answer.status == 413
@@ -350,6 +350,16 @@ def test_a_value_above_the_limit_in_a_batch(make_node):
     result, = node.batch([batch.put(b"k" * 65535, b"x" * limit)])
     assert result.status == 200
     assert node.batch([batch.get(b"k" * 65535)])[0].value == b"x" * limit
+
+
+def test_a_value_above_the_limit_of_values_refuses_the_batch(make_node):
+    """A batch may carry two of the largest values, for a conflict has two sides; a put may not."""
+    node = make_node(max_body_size="1M")
+    ops = [batch.put(b"small", b"x"), batch.put(b"k", b"x" * (2**20 + 1))]
+    with node.client() as client:
+        answer = client.request("POST", "/hustdb/batch", body=batch.encode_request(ops))
+    assert answer.status == 413 and answer.body.endswith(b"\n")
+    assert node.call("get", key=b"small").status == 404
 
 
 def test_methods(node):

@@ -6,6 +6,7 @@ import pytest
 
 from hustlib import until
 from hustlib.kinds import HASH, KINDS, KV, SET, TYPE_PAIRS, VALUED, ZSET
+from hustlib.wait import next_instant
 
 TTL_MAXIMUM = 2_592_000
 
@@ -82,6 +83,7 @@ def test_delete_of_what_one_master_has(cluster, kind):
     """404 only if no answering master has the key."""
     key, tb = named(kind, "half")
     kind.put(cluster.node2, key, tb=tb)
+    next_instant()
     answer = kind.delete(cluster.ha, key, tb=tb)
     assert (answer.status, answer.ver) == (200, 1)
     assert kind.read2(cluster.ha, key, tb=tb).status == 404
@@ -375,6 +377,7 @@ def test_a_write_heals_masters_that_differed(cluster, kind):
     key, tb = named(kind, "heals")
     kind.put(cluster.node1, key, kind.value(1), tb=tb)
     kind.put(cluster.node2, key, kind.value(2), tb=tb)
+    next_instant()
     answer = kind.put(cluster.ha, key, kind.value(3), tb=tb)
     assert (answer.status, answer.ver) == (200, 2)
     assert_equal_masters(cluster, kind, key, tb, kind.value(3), 2)

@@ -12,12 +12,16 @@ static void check_op(const hust_op_t *op, hust_buf_t *again)
     size_t before = again->len;
     FUZZ_CHECK(hust_element_valid(&op->element));
     FUZZ_CHECK((op->flags & HUST_OPF_DIRECT) == 0);
-    FUZZ_CHECK(op->code >= HUST_OP_GET && op->code <= HUST_OP_UNHINT);
+    FUZZ_CHECK(op->code >= HUST_OP_GET && op->code <= HUST_OP_RECONCILE);
     FUZZ_CHECK(hust_batch_request_add(again, op) == HUST_OK);
     FUZZ_CHECK(again->len - before == hust_op_encoded_bytes(op));
     if (op->code == HUST_OP_MERGE) {
         hust_record_t record;
         (void)hust_record_decode(op->value, &record);
+    }
+    if (op->code == HUST_OP_RECONCILE) {
+        hust_stored_t stored;
+        (void)hust_stored_decode(op->value, &stored);
     }
 }
 

@@ -73,6 +73,7 @@ static const row_t contract[HUST_CALL_COUNT] = {
     {BOTH("stat"), "GET", ONE, 0, 0, OTHER, "tb? peer@"},
     {BOTH("stat_all"), "GET", ONE, 0, 0, OTHER, "peer@"},
     {BOTH("file_count"), "GET", ONE, 0, 0, OTHER, "peer@"},
+    {ONLY_NODE("sync_status"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ONLY_HA("peer_count"), "GET", LOCAL, 0, 0, OTHER, ""},
     {ONLY_HA("get_table"), "GET", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
     {ONLY_HA("set_table"), "POST", HUST_CLASS_ADMIN, 0, 0, OTHER, ""},
