@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "core/params.h"
 #include "core/wire.h"
 
 enum {
@@ -254,6 +255,21 @@ static void take_op_fields(cursor_t *item, hust_op_t *op)
     op->value = item->rest;
 }
 
+/* A score is stored as the one decimal text of an int64; a set's member has no value at all. */
+static bool value_fits_type(const hust_op_t *op)
+{
+    int64_t score;
+    char text[24];
+    if (op->element.type == HUST_TYPE_SET) {
+        return op->code != HUST_OP_INCR && op->value.len == 0;
+    }
+    if (op->element.type != HUST_TYPE_ZSET || op->code != HUST_OP_PUT) {
+        return true;
+    }
+    return hust_parse_i64(op->value, &score) &&
+           hust_slice_equal(op->value, hust_slice_of(text, hust_format_i64(score, text)));
+}
+
 /* What each code needs to make sense; outside input, so an answer and not an assertion. */
 static bool op_is_complete(const hust_op_t *op)
 {
@@ -269,7 +285,7 @@ static bool op_is_complete(const hust_op_t *op)
     case HUST_OP_INCR:
         return (op->flags & stamped) != 0 && !hust_stamp_is_none(op->stamp) && target_fits &&
                ((op->flags & solo) == 0 || has_target) &&
-               (op->code != HUST_OP_DEL || op->value.len == 0) &&
+               (op->code != HUST_OP_DEL || op->value.len == 0) && value_fits_type(op) &&
                ((op->code == HUST_OP_INCR) == ((op->flags & HUST_OPF_HAS_DELTA) != 0));
     case HUST_OP_MERGE:
     case HUST_OP_RECONCILE:

@@ -114,6 +114,7 @@ struct hust_coord {
     unsigned retries;      /* BEHIND answers so far */
     bool decided;          /* the decider's result is `decision` */
     hust_result_t decision;
+    hust_result_t stored_result; /* of a plain write, while its hint is made durable */
     hust_buf_t record;     /* MERGE: the decider's record, encoded; owned */
 
     hust_action_t actions[HUST_COORD_ACTIONS_MAX];

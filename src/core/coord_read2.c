@@ -58,11 +58,23 @@ static bool agree(const hust_result_t *a, const hust_result_t *b)
     return is_present(a) == is_present(b) && a->version == b->version && values_equal(a, b);
 }
 
-/* A hint on either side, or two sides of a conflict: the difference is a known one. */
-static bool explained(const hust_result_t *a, const hust_result_t *b)
+/* Hinted towards a master that is away or catching up: it is known to lack something. */
+static bool hint_explains(const hust_coord_t *coord, unsigned holder)
 {
-    const unsigned known = HUST_RESULT_HINTED | HUST_RESULT_MARKED | HUST_RESULT_CONFLICT;
-    return ((a->flags | b->flags) & known) != 0;
+    return (coord->master[holder].result.flags & HUST_RESULT_HINTED) != 0 &&
+           coord->in.state[1 - holder] != HUST_MASTER_UP;
+}
+
+/*
+ * A mark or two sides of a conflict on either master, or a hint, explain a difference. But a deciding
+ * write keeps a hint while it is on its way to the other master, which is up then: that one is
+ * waited for like any other.
+ */
+static bool explained(const hust_coord_t *coord)
+{
+    const unsigned known = HUST_RESULT_MARKED | HUST_RESULT_CONFLICT;
+    unsigned flags = coord->master[0].result.flags | coord->master[1].result.flags;
+    return (flags & known) != 0 || hint_explains(coord, 0) || hint_explains(coord, 1);
 }
 
 static void fill_values(hust_coord_t *coord, const hust_result_t *a, const hust_result_t *b,
@@ -196,7 +208,7 @@ void hust_coord_read2_step(hust_coord_t *coord, uint64_t now_ms)
     }
     const hust_result_t *a = &coord->master[0].result;
     const hust_result_t *b = &coord->master[1].result;
-    if (!one_present || agree(a, b) || explained(a, b)) {
+    if (!one_present || agree(a, b) || explained(coord)) {
         finish_settled(coord, a, b);
     } else {
         settle(coord, now_ms);

@@ -189,7 +189,7 @@ static void ask_for_hint(hust_coord_t *coord, unsigned survivor)
         .target = coord->in.address[1 - survivor],
     };
     coord->decider = survivor;
-    coord->decision = coord->master[survivor].result;
+    coord->stored_result = coord->master[survivor].result;
     coord->phase = PHASE_HINT;
     hust_coord_send(coord, survivor, &hint);
 }
@@ -244,7 +244,7 @@ static void step_hint(hust_coord_t *coord)
         hust_coord_finish(coord, 503, "one master has the write, and no hint could be stored\n");
         return;
     }
-    coord->master[survivor].result = coord->decision; /* the write's own reply again */
+    coord->master[survivor].result = coord->stored_result; /* the write's own reply again */
     finish_both(coord, coord->in.address[1 - survivor]);
 }
 

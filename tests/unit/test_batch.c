@@ -41,7 +41,14 @@ static hust_op_t random_op(uint64_t *seed, uint8_t *bytes)
                HUST_OPF_HAS_GEN | (op.code == HUST_OP_INCR ? HUST_OPF_HAS_DELTA : 0);
     op.target = hust_slice_str("10.0.0.1:8085");
     fill_optional(seed, &op);
-    if (op.code == HUST_OP_PUT || op.code == HUST_OP_MERGE) {
+    if (op.element.type == HUST_TYPE_SET && op.code == HUST_OP_INCR) {
+        op.code = HUST_OP_GET;
+        op.flags &= ~(unsigned)HUST_OPF_HAS_DELTA;
+    }
+    if (op.code == HUST_OP_PUT && op.element.type == HUST_TYPE_ZSET) {
+        op.value = hust_slice_str("-9223372036854775808");
+    } else if (op.code == HUST_OP_MERGE ||
+               (op.code == HUST_OP_PUT && op.element.type != HUST_TYPE_SET)) {
         op.value = random_bytes(seed, bytes + 300, 1 + test_pick(seed, 700));
     }
     return op;
