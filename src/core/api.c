@@ -24,6 +24,7 @@ enum { ALLOW_CHARS_MAX = 64 };
 #define TB [HUST_PARAM_TB] = HUST_PRESENCE_REQUIRED
 #define TB_OPTIONAL [HUST_PARAM_TB] = HUST_PRESENCE_OPTIONAL
 #define TTL [HUST_PARAM_TTL] = HUST_PRESENCE_OPTIONAL
+#define TTL_REQUIRED [HUST_PARAM_TTL] = HUST_PRESENCE_REQUIRED
 #define VER [HUST_PARAM_VER] = HUST_PRESENCE_OPTIONAL
 #define SCORE [HUST_PARAM_SCORE] = HUST_PRESENCE_REQUIRED
 #define OPT [HUST_PARAM_OPT] = HUST_PRESENCE_OPTIONAL
@@ -53,6 +54,8 @@ enum { ALLOW_CHARS_MAX = 64 };
 #define ONE_NODE(id, name, ...) ROW(id, name, AT_BOTH, ONE_NODE, GET, 0, 0, OTHER, __VA_ARGS__)
 #define OTHER(id, name, where, class_, methods, ...)                                               \
     ROW(id, name, where, class_, methods, 0, 0, OTHER, __VA_ARGS__)
+#define CACHE(id, name, methods, ...)                                                              \
+    ROW(CACHE_##id, name, HUST_AT_CACHE, CACHE, methods, 0, 0, OTHER, __VA_ARGS__)
 
 static const hust_call_t calls[HUST_CALL_COUNT] = {
     WRITE(PUT, "put", GET_POST_PUT, KV, PUT, STORED, KEY, VAL_OR_BODY, TTL, VER),
@@ -97,6 +100,21 @@ static const hust_call_t calls[HUST_CALL_COUNT] = {
     OTHER(METRICS, "metrics", HUST_AT_HA, LOCAL, GET),
     OTHER(VERSION, "version", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
     OTHER(STATUS, "status.html", HUST_AT_HA | HUST_AT_NODE_ROOT, LOCAL, GET_HEAD),
+
+    CACHE(EXIST, "exist", GET, KEY),
+    CACHE(GET, "get", GET, KEY),
+    CACHE(TTL, "ttl", GET, KEY),
+    CACHE(DEL, "del", GET, KEY),
+    CACHE(PERSIST, "persist", GET, KEY),
+    CACHE(PUT, "put", GET_POST_PUT, KEY, VAL_OR_BODY, TTL),
+    CACHE(APPEND, "append", GET_POST_PUT, KEY, VAL_OR_BODY),
+    CACHE(EXPIRE, "expire", GET, KEY, TTL_REQUIRED),
+    CACHE(HEXIST, "hexist", GET, TB, KEY),
+    CACHE(HGET, "hget", GET, TB, KEY),
+    CACHE(HDEL, "hdel", GET, TB, KEY),
+    CACHE(HSET, "hset", GET_POST_PUT, TB, KEY, VAL_OR_BODY),
+    CACHE(HINCRBY, "hincrby", GET, TB, KEY, VAL),
+    CACHE(HINCRBYFLOAT, "hincrbyfloat", GET, TB, KEY, VAL),
 };
 
 /* Every call in the order of its name's bytes, for the binary search of every request. */
@@ -111,14 +129,23 @@ static const uint8_t by_name[] = {
     HUST_CALL_ZISMEMBER2, HUST_CALL_ZRANGEBYRANK, HUST_CALL_ZRANGEBYSCORE, HUST_CALL_ZREM,
     HUST_CALL_ZSCORE, HUST_CALL_ZSCORE2,
 };
+
+/* The same of the calls of the cache. */
+static const uint8_t cache_by_name[] = {
+    HUST_CALL_CACHE_APPEND, HUST_CALL_CACHE_DEL, HUST_CALL_CACHE_EXIST, HUST_CALL_CACHE_EXPIRE,
+    HUST_CALL_CACHE_GET, HUST_CALL_CACHE_HDEL, HUST_CALL_CACHE_HEXIST, HUST_CALL_CACHE_HGET,
+    HUST_CALL_CACHE_HINCRBY, HUST_CALL_CACHE_HINCRBYFLOAT, HUST_CALL_CACHE_HSET,
+    HUST_CALL_CACHE_PERSIST, HUST_CALL_CACHE_PUT, HUST_CALL_CACHE_TTL,
+};
 /* clang-format on */
 
-_Static_assert(sizeof(by_name) == HUST_CALL_COUNT, "a call is missing in by_name");
+_Static_assert(sizeof(by_name) + sizeof(cache_by_name) == HUST_CALL_COUNT, "a call is missing");
 
 /* The names with their lengths, so that the search measures none. */
 static const hust_slice_t names[HUST_CALL_COUNT] = {
 #define NAME(id, name) [HUST_CALL_##id] = {(const uint8_t *)#name, sizeof(#name) - 1},
     HUST_CALL_MAP(NAME)
+    HUST_CACHE_CALL_MAP(NAME)
 #undef NAME
 };
 
@@ -129,15 +156,16 @@ const hust_call_t *hust_call(hust_call_id_t id)
     return &calls[id];
 }
 
-static const hust_call_t *find_name(hust_slice_t name)
+/* Search one of the two lists above. */
+static const hust_call_t *find_name(const uint8_t *sorted, size_t count, hust_slice_t name)
 {
     size_t low = 0;
-    size_t high = HUST_CALL_COUNT;
+    size_t high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = hust_slice_compare(name, names[by_name[middle]]);
+        int order = hust_slice_compare(name, names[sorted[middle]]);
         if (order == 0) {
-            return &calls[by_name[middle]];
+            return &calls[sorted[middle]];
         }
         if (order < 0) {
             high = middle;
@@ -159,19 +187,34 @@ static bool take_prefix(hust_slice_t *path, const char *prefix, size_t len)
     return true;
 }
 
+static bool take_cache_prefix(unsigned where, hust_slice_t *path)
+{
+    static const char at_node[] = "/hustcache/";
+    static const char at_ha[] = "/cache/";
+    if ((where & HUST_AT_CACHE) == 0) {
+        return false;
+    }
+    return (where & HUST_AT_HA) != 0 ? take_prefix(path, at_ha, sizeof(at_ha) - 1)
+                                     : take_prefix(path, at_node, sizeof(at_node) - 1);
+}
+
 const hust_call_t *hust_call_find(unsigned where, hust_slice_t path)
 {
     static const char node_prefix[] = "/hustdb/";
-    assert(where == HUST_AT_HA || where == (HUST_AT_NODE | HUST_AT_NODE_ROOT));
+    unsigned program = where & ~(unsigned)HUST_AT_CACHE;
     unsigned place = HUST_AT_HA;
-    if (where != HUST_AT_HA && take_prefix(&path, node_prefix, sizeof(node_prefix) - 1)) {
+    assert(program == HUST_AT_HA || program == (HUST_AT_NODE | HUST_AT_NODE_ROOT));
+    if (take_cache_prefix(where, &path)) {
+        return find_name(cache_by_name, sizeof(cache_by_name), path);
+    }
+    if (program != HUST_AT_HA && take_prefix(&path, node_prefix, sizeof(node_prefix) - 1)) {
         place = HUST_AT_NODE;
     } else if (take_prefix(&path, "/", 1)) {
         place = where & (HUST_AT_HA | HUST_AT_NODE_ROOT);
     } else {
         return NULL;
     }
-    const hust_call_t *call = find_name(path);
+    const hust_call_t *call = find_name(by_name, sizeof(by_name), path);
     assert(call == NULL || hust_call(call->id) == call);
     return call != NULL && (call->where & place) != 0 ? call : NULL;
 }

@@ -27,6 +27,7 @@ typedef enum {
     HUST_CLASS_ONE_NODE, /* the node named by `peer` */
     HUST_CLASS_ADMIN,    /* only where hustdb_ha_admin is on */
     HUST_CLASS_LOCAL,    /* answered by the program itself */
+    HUST_CLASS_CACHE,    /* the cache in memory: no versions, no types but its own two */
 } hust_class_t;
 
 /* How a call answers: what its success body and special headers are. */
@@ -77,6 +78,7 @@ enum {
     HUST_AT_NODE = 1 << 0, /* as /hustdb/<name> */
     HUST_AT_HA = 1 << 1,   /* as /<name> */
     HUST_AT_NODE_ROOT = 1 << 2, /* as /<name> at the node: status.html, version, metrics */
+    HUST_AT_CACHE = 1 << 3, /* as /hustcache/<name> at the node, as /cache/<name> at HA */
 };
 
 typedef enum {
@@ -93,8 +95,15 @@ typedef enum {
     X(VERSION, version) X(STATUS, status.html)                                                     \
     X(KEYS, keys) X(HKEYS, hkeys) X(SMEMBERS, smembers) X(ZRANGEBYRANK, zrangebyrank)              \
     X(ZRANGEBYSCORE, zrangebyscore)
+/* Those of the cache: a name space of their own. */
+#define HUST_CACHE_CALL_MAP(X)                                                                     \
+    X(CACHE_EXIST, exist) X(CACHE_GET, get) X(CACHE_TTL, ttl) X(CACHE_DEL, del)                    \
+    X(CACHE_PERSIST, persist) X(CACHE_PUT, put) X(CACHE_APPEND, append) X(CACHE_EXPIRE, expire)    \
+    X(CACHE_HEXIST, hexist) X(CACHE_HGET, hget) X(CACHE_HDEL, hdel) X(CACHE_HSET, hset)            \
+    X(CACHE_HINCRBY, hincrby) X(CACHE_HINCRBYFLOAT, hincrbyfloat)
 #define HUST_CALL_ENUM(id, name) HUST_CALL_##id,
     HUST_CALL_MAP(HUST_CALL_ENUM)
+    HUST_CACHE_CALL_MAP(HUST_CALL_ENUM)
 #undef HUST_CALL_ENUM
     HUST_CALL_COUNT,
 } hust_call_id_t;
@@ -116,7 +125,8 @@ const hust_call_t *hust_call(hust_call_id_t id);
 
 /*
  * Look a path up as seen by one program: `where` is HUST_AT_HA (path "/get2") or
- * HUST_AT_NODE | HUST_AT_NODE_ROOT ("/hustdb/get", "/version"). NULL: unknown path, 404.
+ * HUST_AT_NODE | HUST_AT_NODE_ROOT ("/hustdb/get", "/version"), with HUST_AT_CACHE if the program
+ * offers the cache ("/cache/get", "/hustcache/get"). NULL: unknown path, 404.
  */
 const hust_call_t *hust_call_find(unsigned where, hust_slice_t path);
 

@@ -1,6 +1,10 @@
 #include "core/params.h"
 
 #include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { U64_DIGITS_MAX = 20 };
 
@@ -67,4 +71,60 @@ size_t hust_format_i64(int64_t value, char out[24])
     }
     out[0] = '-';
     return 1 + format_digits(0 - (uint64_t)value, out + 1);
+}
+
+static size_t skip_digits(hust_slice_t text, size_t at)
+{
+    while (at < text.len && text.data[at] >= '0' && text.data[at] <= '9') {
+        at++;
+    }
+    return at;
+}
+
+/* [-]digits[.digits][e[+-]digits]: what the C library takes for a number is far more. */
+static bool is_decimal_fraction(hust_slice_t text)
+{
+    size_t at = text.len > 0 && text.data[0] == '-' ? 1 : 0;
+    size_t end = skip_digits(text, at);
+    bool good = end > at;
+    if (good && end < text.len && text.data[end] == '.') {
+        at = end + 1;
+        end = skip_digits(text, at);
+        good = end > at;
+    }
+    if (good && end < text.len && (text.data[end] | 0x20) == 'e') {
+        at = end + 1;
+        at += at < text.len && (text.data[at] == '+' || text.data[at] == '-') ? 1 : 0;
+        end = skip_digits(text, at);
+        good = end > at;
+    }
+    assert(end <= text.len);
+    return good && end == text.len;
+}
+
+bool hust_parse_decimal(hust_slice_t text, long double *out)
+{
+    char copy[HUST_DECIMAL_CHARS_MAX + 1];
+    char *end;
+    assert(out != NULL);
+    if (text.len > HUST_DECIMAL_CHARS_MAX || !is_decimal_fraction(text)) {
+        return false;
+    }
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    *out = strtold(copy, &end);
+    assert(end > copy);
+    return *end == '\0' && fabsl(*out) <= (long double)DBL_MAX;
+}
+
+size_t hust_format_decimal(long double value, char out[HUST_DECIMAL_CHARS_MAX])
+{
+    assert(!isnan(value));
+    if (fabsl(value) > (long double)DBL_MAX) {
+        return 0;
+    }
+    /* No negative zero. */
+    int len = snprintf(out, HUST_DECIMAL_CHARS_MAX, "%.17Lg", value == 0 ? 0.0L : value);
+    assert(len > 0 && len < HUST_DECIMAL_CHARS_MAX);
+    return (size_t)len;
 }

@@ -330,8 +330,26 @@ static unsigned check_signed(parser_t *parser, hust_param_id_t id, int64_t low, 
     return 0;
 }
 
+/* What is added to a number of the cache; the text is kept too. */
+static unsigned check_cache_delta(parser_t *parser)
+{
+    hust_slice_t val = parser->raw[HUST_PARAM_VAL];
+    parser->out->val = val;
+    if (parser->call->id == HUST_CALL_CACHE_HINCRBY) {
+        return check_signed(parser, HUST_PARAM_VAL, INT64_MIN, INT64_MAX, &parser->out->number);
+    }
+    assert(parser->call->id == HUST_CALL_CACHE_HINCRBYFLOAT);
+    return hust_parse_decimal(val, &parser->out->decimal)
+               ? 0
+               : refuse(parser->message, HUST_PARAM_VAL, "not a decimal number, or out of range");
+}
+
 static unsigned check_val(parser_t *parser)
 {
+    if (parser->call->id == HUST_CALL_CACHE_HINCRBY ||
+        parser->call->id == HUST_CALL_CACHE_HINCRBYFLOAT) {
+        return check_cache_delta(parser);
+    }
     if (parser->call->code == HUST_OP_INCR) {
         return check_signed(parser, HUST_PARAM_VAL, INT64_MIN, INT64_MAX, &parser->out->number);
     }
@@ -524,8 +542,7 @@ unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *reques
 
 /* ---- the operation -------------------------------------------------------------------------- */
 
-/* The instant `ttl_s` seconds from now; a ttl past the end of time is for ever. */
-static uint64_t expiry_instant(uint64_t now_ms, uint64_t ttl_s)
+uint64_t hust_expiry_instant(uint64_t now_ms, uint64_t ttl_s)
 {
     uint64_t instant;
     if (ttl_s == 0 || __builtin_mul_overflow(ttl_s, 1000, &instant) ||
@@ -580,7 +597,7 @@ unsigned hust_params_to_op(const hust_call_t *call, const hust_params_t *params,
     }
     set_content(call, params, number, op);
     assert((op->code == HUST_OP_INCR) == ((op->flags & HUST_OPF_HAS_DELTA) != 0));
-    op->expire_at_ms = expiry_instant(now_ms, params->ttl_s);
+    op->expire_at_ms = hust_expiry_instant(now_ms, params->ttl_s);
     if (params->ver != 0) {
         op->flags |= HUST_OPF_HAS_VER;
         op->ver = params->ver;

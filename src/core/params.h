@@ -42,6 +42,7 @@ typedef struct {
     uint64_t ttl_s, ver;
     int64_t score;       /* zadd */
     int64_t number;      /* hincrby: val as int64 */
+    long double decimal; /* hincrbyfloat: val */
     int opt;             /* zadd: 0, 1 or -1 */
     uint64_t peer;
     unsigned method;     /* binlog: 1..8 */
@@ -100,6 +101,9 @@ unsigned hust_params_to_op(const hust_call_t *call, const hust_params_t *params,
  */
 bool hust_etag_match(hust_slice_t header, hust_stamp_t stamp);
 
+/* The instant `ttl_s` seconds from now, 0 for ever: a ttl of 0, or past the end of time. */
+uint64_t hust_expiry_instant(uint64_t now_ms, uint64_t ttl_s);
+
 /* Strict decimal over the whole slice; false for anything else. */
 bool hust_parse_u64(hust_slice_t text, uint64_t *out);
 bool hust_parse_i64(hust_slice_t text, int64_t *out);
@@ -107,5 +111,19 @@ bool hust_parse_i64(hust_slice_t text, int64_t *out);
 /* Decimal text of a number; returns its length, no NUL is counted. */
 size_t hust_format_u64(uint64_t value, char out[24]);
 size_t hust_format_i64(int64_t value, char out[24]);
+
+enum { HUST_DECIMAL_CHARS_MAX = 64 };
+
+/*
+ * A decimal fraction: -12.5, 3, 1e-7, 1.5E+300; no blanks, no hex, no infinity, at most
+ * HUST_DECIMAL_CHARS_MAX characters and within the range of a double.
+ */
+bool hust_parse_decimal(hust_slice_t text, long double *out);
+
+/*
+ * The shortest text of 17 significant digits; returns its length, or 0 if `value` is beyond the
+ * range of a double. hust_parse_decimal takes what this writes.
+ */
+size_t hust_format_decimal(long double value, char out[HUST_DECIMAL_CHARS_MAX]);
 
 #endif /* HUST_PARAMS_H */

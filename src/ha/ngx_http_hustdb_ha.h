@@ -40,6 +40,7 @@ enum {
     HUST_HA_BATCH_OPS_MAX = 64,
     HUST_HA_BATCH_BYTES_MAX = HUST_LARGE_BYTES, /* an operation above this travels alone */
     HUST_HA_LARGE_LANES = 16,                   /* per node and worker */
+    HUST_HA_STREAM_LANES = 64,                  /* likewise; a slow client holds one */
     HUST_HA_LANES_MAX = 64,
     HUST_HA_LANE_IDLE_MS = 60000, /* less than a node's idle_timeout */
     HUST_HA_LANE_KEEP_BYTES = 1024 * 1024, /* buffers of an idle lane that may stay */
@@ -56,7 +57,8 @@ enum {
 typedef enum {
     HUST_HA_LANE_READ,
     HUST_HA_LANE_WRITE,
-    HUST_HA_LANE_LARGE, /* one operation per exchange */
+    HUST_HA_LANE_LARGE,  /* one operation per exchange: large writes, forwarded calls */
+    HUST_HA_LANE_STREAM, /* likewise: large values on their way to clients, however slow these are */
     HUST_HA_LANE_PROBE, /* asks a node that is down whether it is back */
     HUST_HA_LANE_KINDS,
 } hust_ha_lane_kind_t;
@@ -162,6 +164,7 @@ typedef struct {
 /* An operation on its way to a node. Owned by the worker, whose free list it returns to. */
 struct hust_ha_op_s {
     ngx_queue_t link; /* waiting at its peer, under way on a lane, or free */
+    ngx_msec_t since; /* when it was queued */
     hust_ha_peer_t *peer;
     hust_ha_lane_t *lane; /* NULL while it waits */
 
@@ -233,6 +236,7 @@ struct hust_ha_peer_s {
     hust_ha_health_t *health;
     uint64_t address_hash;
     hust_ha_lanes_t lanes[HUST_HA_LANE_KINDS];
+    ngx_msec_t moved_at; /* when a large transfer of this worker last got on; 0: never */
     ngx_queue_t link; /* in worker->dirty */
     unsigned dirty : 1;
     unsigned retired : 1; /* not in the table any more: keep no connection */
@@ -441,6 +445,23 @@ hust_ha_peer_t *hust_ha_peer_get(hust_ha_worker_t *worker, const hust_peer_t *na
 
 /* The peer has left the table: close what is idle. */
 void hust_ha_peer_retire(hust_ha_peer_t *peer);
+
+/* Give up operations that have waited too long for a lane that others hold. */
+void hust_ha_peer_expire(hust_ha_peer_t *peer);
+
+/* True for lanes that carry one operation at a time. */
+static inline bool hust_ha_lane_is_single(hust_ha_lane_kind_t kind)
+{
+    return kind == HUST_HA_LANE_LARGE || kind == HUST_HA_LANE_STREAM;
+}
+
+/* A lane got bytes on their way: the node is alive, however long it takes for the rest. */
+static inline void hust_ha_lane_moved(const hust_ha_lane_t *lane)
+{
+    if (hust_ha_lane_is_single(lane->kind)) {
+        lane->peer->moved_at = ngx_current_msec == 0 ? 1 : ngx_current_msec;
+    }
+}
 
 /* Look at the peer's queues at the end of this turn. */
 void hust_ha_peer_touch(hust_ha_peer_t *peer);

@@ -235,12 +235,19 @@ static bool mark_down(hust_ha_health_t *health)
     return ngx_atomic_cmp_set(&health->down, 0, 1);
 }
 
+/* Large transfers get on, so the node is not down: it only takes its time. */
+static bool is_moving(const hust_ha_peer_t *peer)
+{
+    return peer->moved_at != 0 &&
+           ngx_current_msec - peer->moved_at < peer->worker->conf->timeout;
+}
+
 void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_t err)
 {
     hust_ha_health_t *health = peer->health;
     ngx_log_t *log = peer->worker->log;
     (void)ngx_atomic_fetch_add(&health->failures[cause], 1);
-    if (!causes[cause].counts_as_down) {
+    if (!causes[cause].counts_as_down || (cause == HUST_HA_TIMEOUT && is_moving(peer))) {
         ngx_log_error(NGX_LOG_WARN, log, err, "hustdb node %s: %s", health->address,
                       causes[cause].word);
         return;
@@ -263,6 +270,9 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
             ngx_log_error(NGX_LOG_WARN, peer->worker->log, 0, "hustdb node %s is up again",
                           health->address);
         }
+        return;
+    }
+    if (is_moving(peer)) {
         return;
     }
     if (mark_down(health)) {
@@ -333,6 +343,7 @@ void hust_ha_health_probe_handler(ngx_event_t *event)
         } else {
             ask_silent(peer);
         }
+        hust_ha_peer_expire(peer);
     }
     ngx_add_timer(event, PROBE_TICK_MS);
 }

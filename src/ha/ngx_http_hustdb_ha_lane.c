@@ -176,7 +176,7 @@ static hust_error_t encode(hust_ha_lane_t *lane, const hust_ha_op_t *op)
     if (op->encoded.len > 0) {
         return hust_buf_append_slice(out, hust_buf_slice(&op->encoded));
     }
-    if (lane->kind != HUST_HA_LANE_LARGE) {
+    if (!hust_ha_lane_is_single(lane->kind)) {
         return hust_batch_request_add(out, &op->op);
     }
     /* A large value is sent from where it is. */
@@ -205,7 +205,7 @@ bool hust_ha_lane_add(hust_ha_lane_t *lane, hust_ha_op_t *op)
 static bool fill_value(hust_ha_lane_t *lane, ngx_buf_t *value)
 {
     ngx_memzero(value, sizeof(*value));
-    if (lane->kind != HUST_HA_LANE_LARGE) {
+    if (!hust_ha_lane_is_single(lane->kind)) {
         return false;
     }
     const hust_ha_op_t *op = hust_ha_lane_first_op(lane);
@@ -391,6 +391,7 @@ static void send_rest(hust_ha_lane_t *lane)
         lane->unsent = rest;
     }
     if (c->sent != sent) {
+        hust_ha_lane_moved(lane);
         ngx_add_timer(c->read, lane->peer->worker->conf->timeout);
     }
     if (lane->unsent == NULL) {

@@ -262,6 +262,7 @@ ssize_t hust_ha_lane_pull(hust_ha_lane_t *lane, u_char *to, size_t size)
         }
         return NGX_AGAIN;
     }
+    hust_ha_lane_moved(lane);
     lane->streamed += (uint64_t)n;
     return n;
 }

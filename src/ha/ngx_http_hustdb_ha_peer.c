@@ -8,6 +8,8 @@
 
 #include <sys/random.h>
 
+enum { WAIT_TIMEOUTS = 5 }; /* how many timeouts an operation waits for a lane at most */
+
 static void flush_handler(ngx_event_t *event);
 static void flush_peer(hust_ha_peer_t *peer);
 
@@ -35,6 +37,7 @@ static hust_ha_peer_t *make_peer(hust_ha_worker_t *worker, const hust_peer_t *na
     peer->lanes[HUST_HA_LANE_READ].lane_count = (ngx_uint_t)conf->read_lanes;
     peer->lanes[HUST_HA_LANE_WRITE].lane_count = (ngx_uint_t)conf->write_lanes;
     peer->lanes[HUST_HA_LANE_LARGE].lane_count = HUST_HA_LARGE_LANES;
+    peer->lanes[HUST_HA_LANE_STREAM].lane_count = HUST_HA_STREAM_LANES;
     peer->lanes[HUST_HA_LANE_PROBE].lane_count = 1;
     ngx_queue_insert_tail(&worker->known, &peer->known);
     return peer;
@@ -208,8 +211,10 @@ static void free_op(hust_ha_op_t *op)
 
 static hust_ha_lane_kind_t lane_kind(const hust_ha_op_t *op)
 {
-    if (op->bytes > HUST_HA_BATCH_BYTES_MAX || (op->op.flags & HUST_OPF_WHOLE) != 0 ||
-        op->is_forward) {
+    if ((op->op.flags & HUST_OPF_WHOLE) != 0) {
+        return HUST_HA_LANE_STREAM;
+    }
+    if (op->bytes > HUST_HA_BATCH_BYTES_MAX || op->is_forward) {
         return HUST_HA_LANE_LARGE;
     }
     return hust_op_is_write(&op->op) ? HUST_HA_LANE_WRITE : HUST_HA_LANE_READ;
@@ -217,6 +222,7 @@ static hust_ha_lane_kind_t lane_kind(const hust_ha_op_t *op)
 
 void hust_ha_op_send(hust_ha_op_t *op)
 {
+    op->since = ngx_current_msec;
     op->bytes = hust_op_encoded_bytes(&op->op) + op->body_bytes;
     ngx_queue_insert_tail(&op->peer->lanes[lane_kind(op)].waiting, &op->link);
     hust_ha_peer_touch(op->peer);
@@ -236,7 +242,7 @@ void hust_ha_op_abandon(hust_ha_op_t *op)
     if (op->lane == NULL) {
         ngx_queue_remove(&op->link);
         free_op(op);
-    } else if (op->lane->kind == HUST_HA_LANE_LARGE) {
+    } else if (hust_ha_lane_is_single(op->lane->kind)) {
         hust_ha_lane_abort(op->lane); /* it may still be sending what is about to be freed */
     }
 }
@@ -301,11 +307,35 @@ static void fail_waiting(hust_ha_lanes_t *lanes)
     }
 }
 
+/* The first operation that waits, if it has waited for longer than anybody should; or NULL. */
+static hust_ha_op_t *overdue(const hust_ha_lanes_t *lanes, ngx_msec_t wait_max)
+{
+    if (ngx_queue_empty(&lanes->waiting)) {
+        return NULL;
+    }
+    ngx_queue_t *head = ngx_queue_head(&lanes->waiting);
+    hust_ha_op_t *op = ngx_queue_data(head, hust_ha_op_t, link);
+    return ngx_current_msec - op->since > wait_max ? op : NULL;
+}
+
+void hust_ha_peer_expire(hust_ha_peer_t *peer)
+{
+    ngx_msec_t wait_max = WAIT_TIMEOUTS * peer->worker->conf->timeout;
+    for (unsigned kind = HUST_HA_LANE_LARGE; kind <= HUST_HA_LANE_STREAM; kind++) {
+        hust_ha_op_t *op;
+        while ((op = overdue(&peer->lanes[kind], wait_max)) != NULL) {
+            ngx_queue_remove(&op->link);
+            hust_ha_health_failed(peer, HUST_HA_NO_RESOURCES, 0);
+            hust_ha_op_finish(op, NULL, HUST_FAILED_UNSENT);
+        }
+    }
+}
+
 /* Fill the lane's batch with what waits. False: not even one operation could be added. */
 static bool fill_batch(hust_ha_lane_t *lane, hust_ha_lanes_t *lanes)
 {
     size_t bytes = 0;
-    ngx_uint_t count_max = lane->kind == HUST_HA_LANE_LARGE ? 1 : HUST_HA_BATCH_OPS_MAX;
+    ngx_uint_t count_max = hust_ha_lane_is_single(lane->kind) ? 1 : HUST_HA_BATCH_OPS_MAX;
     if (!hust_ha_lane_begin(lane)) {
         return false;
     }

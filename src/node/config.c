@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/params.h"
+#include "node/cache.h"
 
 enum {
     KEY_COUNT_MAX = 32,
@@ -96,6 +97,16 @@ static bool set_size(const row_t *row, const char *value, reader_t *reader, void
     assert(number * unit <= row->max);
     *(size_t *)field = (size_t)(number * unit);
     return true;
+}
+
+/* A size, or 0 for none at all. */
+static bool set_size_or_none(const row_t *row, const char *value, reader_t *reader, void *field)
+{
+    if (strcmp(value, "0") == 0) {
+        *(size_t *)field = 0;
+        return true;
+    }
+    return set_size(row, value, reader, field);
 }
 
 static bool set_bool(const row_t *row, const char *value, reader_t *reader, void *field)
@@ -197,6 +208,8 @@ static const row_t rows[] = {
     {"store", "block_cache", set_size, FIELD(block_cache_bytes), MIB, 1024 * GIB, "1M..1024G"},
     {"store", "memtable", set_size, FIELD(memtable_bytes), MIB, 16 * GIB, "1M..16G"},
     {"store", "wal_maximum", set_size, FIELD(wal_bytes_max), MIB, 1024 * GIB, "1M..1024G"},
+    {"cachedb", "cache_size", set_size_or_none, FIELD(cache_bytes_max), HUST_CACHE_BYTES_MIN,
+     1024 * GIB, "0 or 1M..1024G"},
 };
 /* clang-format on */
 
@@ -216,6 +229,7 @@ static void set_defaults(hust_config_t *config)
         .block_cache_bytes = 256 * MIB,
         .memtable_bytes = 64 * MIB,
         .wal_bytes_max = 256 * MIB,
+        .cache_bytes_max = 64 * MIB,
     };
     hust_error_t err = hust_address_parse(hust_slice_str("127.0.0.1:8085"), &config->listen);
     assert(err == HUST_OK);

@@ -1,5 +1,5 @@
 /*
- * The node's configuration file: INI, sections [server] and [store]. Strict: an unknown key, a
+ * The node's configuration file: INI, sections [server], [store] and [cachedb]. Strict: an unknown key, a
  * value out of range or a key given twice refuses the whole file and names the line.
  */
 #ifndef HUST_NODE_CONFIG_H
@@ -34,6 +34,8 @@ typedef struct {
     size_t block_cache_bytes;
     size_t memtable_bytes;
     size_t wal_bytes_max; /* wal_maximum */
+
+    size_t cache_bytes_max; /* cache_size; 0 = no cache */
 } hust_config_t;
 
 /*

@@ -18,6 +18,7 @@ void hust_handle_element_write(hust_node_t *node, hust_http_request_t *request,
                                const hust_call_t *call);
 void hust_handle_binlog(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 void hust_handle_batch(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
+void hust_handle_cache(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 void hust_handle_stat(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 void hust_handle_stat_all(hust_node_t *node, hust_http_request_t *request, const hust_call_t *call);
 void hust_handle_file_count(hust_node_t *node, hust_http_request_t *request,

@@ -1,6 +1,9 @@
 #include "node/node.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "node/log.h"
 #include "node/rank_build.h"
@@ -28,6 +31,26 @@ static hust_error_t open_store(hust_node_t *node)
     }
     if (err == HUST_OK && hust_store_format(node->store) == HUST_STORE_FORMAT_UNRANKED) {
         err = hust_rank_build(node->store);
+    }
+    return err;
+}
+
+static hust_error_t open_cache(hust_node_t *node)
+{
+    hust_cache_options_t options = {
+        .bytes_max = node->config->cache_bytes_max,
+        .value_bytes_max = node->config->body_bytes_max,
+    };
+    if (options.bytes_max == 0) {
+        return HUST_OK;
+    }
+    if (getrandom(&options.seed, sizeof(options.seed), 0) != sizeof(options.seed)) {
+        hust_log(HUST_LOG_ERROR, "cache: no random bytes: %s", strerror(errno));
+        return HUST_ERR_IO;
+    }
+    hust_error_t err = hust_cache_open(&options, &node->cache);
+    if (err != HUST_OK) {
+        hust_log(HUST_LOG_ERROR, "cache: %s", hust_error_text(err));
     }
     return err;
 }
@@ -86,6 +109,9 @@ hust_error_t hust_node_start(hust_node_t *node, const hust_config_t *config)
         err = hust_hints_load(node->store, &node->hints);
     }
     if (err == HUST_OK) {
+        err = open_cache(node);
+    }
+    if (err == HUST_OK) {
         err = start_threads(node);
     }
     if (err == HUST_OK) {
@@ -109,6 +135,7 @@ void hust_node_stop(hust_node_t *node)
         hust_committer_stop(node->committer);
     }
     hust_syncer_stop(node->syncer);
+    hust_cache_free(node->cache);
     hust_hints_free(node->hints);
     hust_counters_free(node->counters);
     hust_store_close(node->store);

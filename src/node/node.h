@@ -5,6 +5,7 @@
 #define HUST_NODE_NODE_H
 
 #include "core/params.h"
+#include "node/cache.h"
 #include "node/committer.h"
 #include "node/config.h"
 #include "node/counters.h"
@@ -17,6 +18,7 @@
 typedef struct {
     const hust_config_t *config;
     hust_limits_t limits;
+    hust_cache_t *cache; /* NULL: cache_size = 0 */
     hust_store_t *store;
     hust_counters_t *counters;
     hust_hints_t *hints;

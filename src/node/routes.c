@@ -32,15 +32,19 @@ static hust_handler_t find_handler(const hust_call_t *call)
     if (call->class_ == HUST_CLASS_WRITE) {
         return hust_handle_element_write;
     }
+    if (call->class_ == HUST_CLASS_CACHE) {
+        return hust_handle_cache;
+    }
     return NULL;
 }
 
 static void on_head(void *user, hust_http_request_t *request, hust_http_body_rule_t *rule)
 {
     const hust_node_t *node = user;
-    const hust_call_t *call =
-        hust_call_find(HUST_AT_NODE | HUST_AT_NODE_ROOT, hust_http_path(request));
-    assert(call == NULL || (call->where & (HUST_AT_NODE | HUST_AT_NODE_ROOT)) != 0);
+    const unsigned where =
+        HUST_AT_NODE | HUST_AT_NODE_ROOT | (node->cache == NULL ? 0u : (unsigned)HUST_AT_CACHE);
+    const hust_call_t *call = hust_call_find(where, hust_http_path(request));
+    assert(call == NULL || (call->where & where) != 0);
     hust_http_set_context(request, call);
     *rule = (hust_http_body_rule_t){.bytes_max = node->limits.value_bytes_max};
     if (call == NULL) {

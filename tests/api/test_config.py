@@ -58,6 +58,7 @@ BAD_VALUES = {
     "block_cache": ("", "lots", "-1M"),
     "memtable": ("", "x"),
     "wal_maximum": ("", "x"),
+    "cache_size": ("", "x", "1K", "-1", "0M", "1025G", "off"),
 }
 STORE = ("sync", "ttl_maximum", "block_cache", "memtable", "wal_maximum")
 CASES = [(key, value) for key, values in BAD_VALUES.items() for value in values
@@ -69,6 +70,8 @@ def test_a_bad_value(directory, key, value):
     if key in STORE:
         text = GOOD_SERVER + "\n[store]\npath = {data}\n" + f"{key} = {value}\n"
         line = 6
+    elif key == "cache_size":
+        text, line = GOOD_SERVER + f"[cachedb]\n{key} = {value}\n[store]\npath = {{data}}\n", 4
     elif key == "listen":
         text, line = f"[server]\n# a comment\nlisten = {value}\n[store]\npath = {{data}}\n", 3
     else:

@@ -106,6 +106,33 @@ def test_stop_under_load_answers_what_it_took(make_node):
         assert node.call("get", key=key).status == 200
 
 
+def test_stop_while_clients_knock(make_node):
+    """New connections all the time wake the threads of the server just when they are to end."""
+    node = make_node()
+    for _ in range(400 if env.LONG else 12):
+        stopped = threading.Event()
+
+        def knock():
+            while not stopped.is_set():
+                try:
+                    with node.client() as client:
+                        client.connect()
+                except OSError:
+                    continue
+
+        threads = [threading.Thread(target=knock) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            assert node.call("put", key=b"k", val=b"v").status == 200
+            assert node.stop() == 0
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
+        node.start()
+
+
 def test_stop_with_idle_and_half_open_connections(make_node):
     node = make_node()
     with node.client() as idle, node.client() as half:

@@ -159,6 +159,7 @@ static void check_same(const hust_params_t *a, const hust_params_t *b)
     FUZZ_CHECK(hust_slice_equal(a->tb, b->tb) && hust_slice_equal(a->host, b->host));
     FUZZ_CHECK(a->ttl_s == b->ttl_s && a->ver == b->ver && a->peer == b->peer);
     FUZZ_CHECK(a->score == b->score && a->number == b->number && a->opt == b->opt);
+    FUZZ_CHECK(a->decimal == b->decimal);
     FUZZ_CHECK(a->method == b->method);
     FUZZ_CHECK(a->offset == b->offset && a->size == b->size && a->file == b->file);
     FUZZ_CHECK(a->start == b->start && a->end == b->end && hust_slice_equal(a->cursor, b->cursor));

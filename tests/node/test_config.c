@@ -55,6 +55,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.block_cache_bytes, 256 << 20);
     assert_int_equal(config.memtable_bytes, 64 << 20);
     assert_int_equal(config.wal_bytes_max, 256 << 20);
+    assert_int_equal(config.cache_bytes_max, 64 << 20);
 }
 
 static void test_everything_given(void **state)
@@ -67,7 +68,8 @@ static void test_everything_given(void **state)
                        "connection_limit = 1\nidle_timeout = 86400\nreplicated = true\n"
                        "peers = 10.0.0.2:8085 ,host.name:1\nlog_file = /l\nlog_level = debug\n"
                        "[store]\npath = /d ; where it is\nsync = os\nttl_maximum = 1\n"
-                       "block_cache = 1M\nmemtable = 2048k\nwal_maximum = 1073741824\n";
+                       "block_cache = 1M\nmemtable = 2048k\nwal_maximum = 1073741824\n"
+                       "[cachedb]\ncache_size = 1024G\n";
     assert_int_equal(read_text(text, &config, message), HUST_OK);
     assert_string_equal(config.listen.host, "::1");
     assert_int_equal(config.listen.port, 9);
@@ -86,6 +88,17 @@ static void test_everything_given(void **state)
     assert_int_equal(config.block_cache_bytes, 1 << 20);
     assert_int_equal(config.memtable_bytes, 2 << 20);
     assert_int_equal(config.wal_bytes_max, 1 << 30);
+    assert_true(config.cache_bytes_max == (size_t)1 << 40);
+}
+
+static void test_the_cache_may_be_off(void **state)
+{
+    (void)state;
+    hust_config_t config;
+    char message[HUST_CONFIG_MESSAGE_BYTES];
+    const char *text = "[store]\npath = /d\n[cachedb]\ncache_size = 0\n";
+    assert_int_equal(read_text(text, &config, message), HUST_OK);
+    assert_int_equal(config.cache_bytes_max, 0);
 }
 
 static void test_peers_are_compared_as_written(void **state)
@@ -147,6 +160,11 @@ static void test_wrong_lines_are_named(void **state)
         {"server", "log_level = loud", "log_level: \"loud\" is wrong"},
         {"server", "log_level = error warn", "log_level: \"error warn\" is wrong"},
         {"server", "log_file =", "log_file: \"\" is wrong"},
+        {"cachedb", "cache_size = 1023K", "cache_size: \"1023K\" is wrong"},
+        {"cachedb", "cache_size = 1025G", "cache_size: \"1025G\" is wrong"},
+        {"cachedb", "cache_size = 0M", "cache_size: \"0M\" is wrong"},
+        {"cachedb", "cache_size = none", "cache_size: \"none\" is wrong"},
+        {"cachedb", "cache = 1M", "cache: unknown key in section [cachedb]"},
         {"store", "sync = never", "sync: \"never\" is wrong"},
         {"store", "sync =", "sync: \"\" is wrong"},
         {"store", "ttl_maximum = 0", "ttl_maximum: \"0\" is wrong"},
@@ -221,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything_given),
+        cmocka_unit_test(test_the_cache_may_be_off),
         cmocka_unit_test(test_peers_are_compared_as_written),
         cmocka_unit_test(test_relative_paths_are_seen_from_the_file),
         cmocka_unit_test(test_wrong_lines_are_named),

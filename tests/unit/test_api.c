@@ -6,8 +6,10 @@
 #include "unit.h"
 
 enum {
-    NODE = HUST_AT_NODE | HUST_AT_NODE_ROOT, /* as a node looks paths up */
+    NODE_ALONE = HUST_AT_NODE | HUST_AT_NODE_ROOT, /* as a node without a cache looks paths up */
+    NODE = NODE_ALONE | HUST_AT_CACHE,
     HA = HUST_AT_HA,
+    HA_WITH_CACHE = HUST_AT_HA | HUST_AT_CACHE,
 };
 
 /*
@@ -29,10 +31,12 @@ typedef struct {
 #define ONLY_HA(name) "/" name, NULL
 #define ONLY_NODE(name) NULL, "/hustdb/" name
 #define ROOTS(name) "/" name, "/" name
+#define CACHED(name) NULL, "/hustcache/" name
 #define READ HUST_CLASS_READ
 #define READ2 HUST_CLASS_READ2
 #define WRITE HUST_CLASS_WRITE
 #define LOCAL HUST_CLASS_LOCAL
+#define CACHE HUST_CLASS_CACHE
 #define ONE HUST_CLASS_ONE_NODE
 #define VALUE HUST_REPLY_VALUE
 #define PRESENCE HUST_REPLY_PRESENCE
@@ -86,6 +90,20 @@ static const row_t contract[HUST_CALL_COUNT] = {
      "tb offset? cursor? size start? end? noval? async? desc?"},
     {ONLY_NODE("zrangebyscore"), "GET", LOCAL, 0, 0, OTHER,
      "tb min max offset? cursor? size start? end? noval? desc?"},
+    {CACHED("exist"), "GET", CACHE, 0, 0, OTHER, "key"},
+    {CACHED("get"), "GET", CACHE, 0, 0, OTHER, "key"},
+    {CACHED("ttl"), "GET", CACHE, 0, 0, OTHER, "key"},
+    {CACHED("del"), "GET", CACHE, 0, 0, OTHER, "key"},
+    {CACHED("persist"), "GET", CACHE, 0, 0, OTHER, "key"},
+    {CACHED("put"), "GET, POST, PUT", CACHE, 0, 0, OTHER, "key val* ttl?"},
+    {CACHED("append"), "GET, POST, PUT", CACHE, 0, 0, OTHER, "key val*"},
+    {CACHED("expire"), "GET", CACHE, 0, 0, OTHER, "key ttl"},
+    {CACHED("hexist"), "GET", CACHE, 0, 0, OTHER, "tb key"},
+    {CACHED("hget"), "GET", CACHE, 0, 0, OTHER, "tb key"},
+    {CACHED("hdel"), "GET", CACHE, 0, 0, OTHER, "tb key"},
+    {CACHED("hset"), "GET, POST, PUT", CACHE, 0, 0, OTHER, "tb key val*"},
+    {CACHED("hincrby"), "GET", CACHE, 0, 0, OTHER, "tb key val"},
+    {CACHED("hincrbyfloat"), "GET", CACHE, 0, 0, OTHER, "tb key val"},
 };
 
 static const hust_call_t *find(unsigned where, const char *path)
@@ -117,14 +135,32 @@ static void test_a_call_is_only_where_it_belongs(void **state)
         const row_t *row = &contract[i];
         char path[64];
         snprintf(path, sizeof(path), "/hustdb/%s", hust_call((hust_call_id_t)i)->name);
+        const hust_call_t *call = hust_call((hust_call_id_t)i);
         assert_row(find(HA, path) == NULL, path);
         bool as_node_call = row->node_path != NULL && strcmp(row->node_path, path) == 0;
-        assert_row((find(NODE, path) != NULL) == as_node_call, path);
+        assert_row((find(NODE, path) == call) == as_node_call, path);
 
         snprintf(path, sizeof(path), "/%s", hust_call((hust_call_id_t)i)->name);
         bool at_root = row->node_path != NULL && strcmp(row->node_path, path) == 0;
-        assert_row((find(NODE, path) != NULL) == at_root, path);
-        assert_row((find(HA, path) != NULL) == (row->ha_path != NULL), path);
+        assert_row((find(NODE, path) == call) == at_root, path);
+        assert_row((find(HA, path) == call) == (row->ha_path != NULL), path);
+    }
+}
+
+/* Under /hustcache/ at a node, under /cache/ at HA, and only if the program offers it. */
+static void test_calls_of_the_cache(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(contract); i++) {
+        const hust_call_t *call = hust_call((hust_call_id_t)i);
+        bool cached = contract[i].class_ == CACHE;
+        char path[64];
+        snprintf(path, sizeof(path), "/hustcache/%s", call->name);
+        assert_row((find(NODE, path) == call) == cached, path);
+        assert_row(find(NODE_ALONE, path) == NULL && find(HA_WITH_CACHE, path) == NULL, path);
+        snprintf(path, sizeof(path), "/cache/%s", call->name);
+        assert_row((find(HA_WITH_CACHE, path) == call) == cached, path);
+        assert_row(find(HA, path) == NULL && find(NODE, path) == NULL, path);
     }
 }
 
@@ -134,6 +170,7 @@ static void test_names_are_those_of_the_map(void **state)
     static const char *const names[] = {
 #define NAME(id, name) #name,
         HUST_CALL_MAP(NAME)
+        HUST_CACHE_CALL_MAP(NAME)
 #undef NAME
     };
     assert_int_equal(COUNT_OF(names), HUST_CALL_COUNT);
@@ -173,7 +210,13 @@ static void test_unknown_paths(void **state)
         "/%67et",
         "/status",
         "/status.htm",
-        "/hustcache/get",
+        "/cache/get",
+        "/hustcache",
+        "/hustcache/",
+        "/hustcache/set",
+        "/hustcache/hustdb/get",
+        "/hustdb/append",
+        "/append",
         "/hustdb/key",
         "/keys",
         "/metric",
@@ -338,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_a_call_is_only_where_it_belongs),
+        cmocka_unit_test(test_calls_of_the_cache),
         cmocka_unit_test(test_names_are_those_of_the_map),
         cmocka_unit_test(test_unknown_paths),
         cmocka_unit_test(test_one_changed_byte_never_finds_the_same_call),

@@ -151,6 +151,89 @@ static void test_format_of_the_extremes(void **state)
     assert_string_equal(text, "9223372036854775807");
 }
 
+static void test_decimal_fractions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        long double value;
+    } rows[] = {
+        {"0", 0.0L},       {"-0", 0.0L},     {"12", 12.0L},     {"-1.5", -1.5L},
+        {"0.25", 0.25L},   {"00.5", 0.5L},   {"1e3", 1000.0L},  {"1E+3", 1000.0L},
+        {"-2e-2", -0.02L}, {"2.5e1", 25.0L}, {"1e308", 1e308L}, {"1e-400", 1e-400L},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        long double value;
+        assert_row(hust_parse_decimal(hust_slice_str(rows[i].text), &value), rows[i].text);
+        assert_row(value == rows[i].value, rows[i].text);
+    }
+}
+
+static void test_what_is_no_decimal_fraction(void **state)
+{
+    (void)state;
+    long double value;
+    static const char *const texts[] = {
+        "",
+        "-",
+        ".",
+        ".5",
+        "5.",
+        "+1",
+        " 1",
+        "1 ",
+        "1e",
+        "1e+",
+        "e1",
+        "1.e1",
+        "1,5",
+        "0x1",
+        "inf",
+        "nan",
+        "-inf",
+        "1e309",
+        "-1e309",
+        "1e5000",
+        "1.1.1",
+        "--1",
+        "1e1.5",
+        "1f",
+        "1e1e1",
+        "11111111111111111111111111111111111111111111111111111111111111111", /* 65 of them */
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        assert_row(!hust_parse_decimal(hust_slice_str(texts[i]), &value), texts[i]);
+    }
+    assert_false(hust_parse_decimal(BYTES("1\0"), &value));
+    assert_false(hust_parse_decimal((hust_slice_t){0}, &value));
+    assert_true(hust_parse_decimal(hust_slice_of(texts[COUNT_OF(texts) - 1], 64), &value));
+}
+
+static void test_format_of_decimal_fractions(void **state)
+{
+    (void)state;
+    static const struct {
+        long double value;
+        const char *text;
+    } rows[] = {
+        {0.0L, "0"}, {-0.0L, "0"},       {0.1L + 0.2L, "0.3"}, {-12.5L, "-12.5"},
+        {3.0L, "3"}, {1e300L, "1e+300"}, {1e-7L, "1e-07"},     {123456789.125L, "123456789.125"},
+    };
+    char text[HUST_DECIMAL_CHARS_MAX];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        long double value;
+        size_t len = hust_format_decimal(rows[i].value, text);
+        assert_int_equal(len, strlen(text));
+        assert_true(hust_parse_decimal(hust_slice_of(text, len), &value));
+        assert_string_equal(text, rows[i].text);
+        long double off = value - rows[i].value;
+        long double size = rows[i].value < 0 ? -rows[i].value : rows[i].value;
+        assert_true(off <= size * 1e-16L && -off <= size * 1e-16L);
+    }
+    assert_int_equal(hust_format_decimal(1e308L * 10, text), 0);
+    assert_int_equal(hust_format_decimal(-1e308L * 10, text), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +245,9 @@ int main(void)
         cmocka_unit_test(test_i64_out_of_range),
         cmocka_unit_test(test_format_is_canonical_and_reads_back),
         cmocka_unit_test(test_format_of_the_extremes),
+        cmocka_unit_test(test_decimal_fractions),
+        cmocka_unit_test(test_what_is_no_decimal_fraction),
+        cmocka_unit_test(test_format_of_decimal_fractions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -512,6 +512,32 @@ static void test_which_calls_take_a_body(void **state)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+/* What the calls of the cache add keeps its text and becomes a number. */
+static void test_numbers_of_the_cache(void **state)
+{
+    fixture_t *f = *state;
+    assert_int_equal(parse(f, HUST_CALL_CACHE_HINCRBY, GET, "tb=t&key=k&val=-7", ""), 0);
+    assert_int_equal(f->params.number, -7);
+    assert_bytes(f->params.val, "-7");
+    assert_int_equal(parse(f, HUST_CALL_CACHE_HINCRBYFLOAT, GET, "tb=t&key=k&val=-%31.5e1", ""), 0);
+    assert_true(f->params.decimal == -15.0L);
+    assert_bytes(f->params.val, "-1.5e1");
+    static const char *const wrong[] = {"", "x", "1x", "+1", "%201", "nan", "1e999"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        char query[64];
+        snprintf(query, sizeof(query), "tb=t&key=k&val=%s", wrong[i]);
+        assert_row(parse(f, HUST_CALL_CACHE_HINCRBY, GET, query, "") == 400, query);
+        assert_row(parse(f, HUST_CALL_CACHE_HINCRBYFLOAT, GET, query, "") == 400, query);
+        assert_memory_equal(f->message, "val: ", 5);
+    }
+    assert_int_equal(parse(f, HUST_CALL_CACHE_HINCRBY, GET, "tb=t&key=k&val=1.5", ""), 400);
+    /* expire needs its ttl, put does not. */
+    assert_int_equal(parse(f, HUST_CALL_CACHE_EXPIRE, GET, "key=k", ""), 400);
+    assert_int_equal(parse(f, HUST_CALL_CACHE_EXPIRE, GET, "key=k&ttl=9", ""), 0);
+    assert_int_equal(f->params.ttl_s, 9);
+    assert_int_equal(parse(f, HUST_CALL_CACHE_PUT, POST, "key=k", ""), 0);
+}
+
 static void test_defaults(void **state)
 {
     fixture_t *f = *state;
@@ -684,6 +710,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bodies_that_mean_nothing_are_ignored, set_up,
                                         tear_down),
         cmocka_unit_test(test_which_calls_take_a_body),
+        cmocka_unit_test_setup_teardown(test_numbers_of_the_cache, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_binlog, set_up, tear_down),

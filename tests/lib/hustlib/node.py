@@ -10,6 +10,7 @@ from hustlib.process import Program
 _SERVER = {"worker_count": 2, "max_body_size": "32M", "log_level": "info"}
 # Small, so that many nodes fit on a small machine; the engine behaves alike.
 _STORE = {"sync": "always", "block_cache": "32M", "memtable": "16M"}
+_CACHE_KEYS = ("cache_size",)
 _STORE_KEYS = ("path", "sync", "ttl_maximum", "block_cache", "memtable", "wal_maximum")
 
 
@@ -26,6 +27,7 @@ class Node(Program):
         self.config_path = self.directory / "hustdb.conf"
         self.data_path = self.directory / "data"
         self.caller = Caller(self.port, "/hustdb/")
+        self.cache_caller = Caller(self.port, "/hustcache/")
         self._baseline = None
         self.write_config()
 
@@ -41,9 +43,11 @@ class Node(Program):
         if self.peers:
             server["peers"] = ", ".join(self.peers)
         store = {"path": self.data_path, **_STORE}
+        cache = {}
         for key, value in self.options.items():
-            (store if key in _STORE_KEYS else server)[key] = value
-        return {"server": server, "store": store}
+            of_section = store if key in _STORE_KEYS else cache if key in _CACHE_KEYS else server
+            of_section[key] = value
+        return {"server": server, "store": store, "cachedb": cache}
 
     def write_config(self, **options):
         """Write the configuration file; `options` are changed for good."""
@@ -82,6 +86,10 @@ class Node(Program):
     def request(self, method, target, headers=(), body=None):
         return self.caller.request(method, target, headers, body)
 
+    def cache(self, name, method=None, body=None, headers=(), **params):
+        """A call of /hustcache/ by its name."""
+        return self.cache_caller.call(name, method, body, headers, **params)
+
     def batch(self, ops, epoch=0):
         """Send operations as one batch; returns the results in order."""
         answer = self.caller.call("batch", "POST", body=encode_request(ops, epoch))
@@ -92,6 +100,7 @@ class Node(Program):
 
     def close_clients(self):
         self.caller.close_clients()
+        self.cache_caller.close_clients()
 
     # -- the implicit checks
 

@@ -18,12 +18,25 @@ SANITIZER = re.compile(
 _alive = {}
 
 
+def _lives_in_group(pid, group):
+    try:
+        state, _, its_group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
+    except OSError:
+        return False
+    return int(its_group) == group and state not in "ZX"
+
+
 def _kill_group(popen):
+    """Kill a program with all its workers, and return when nothing of them is left."""
     try:
         os.killpg(popen.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     popen.wait()
+    # Workers of nginx are no children of ours; until they are gone they hold its port.
+    until(lambda: not any(_lives_in_group(pid, popen.pid)
+                          for pid in os.listdir("/proc") if pid.isdigit()),
+          f"the process group {popen.pid} is gone")
     _alive.pop(popen.pid, None)
 
 
