@@ -32,6 +32,9 @@ static hust_op_t random_op(uint64_t *seed, uint8_t *bytes)
                                         HUST_TYPE_ZSET};
     hust_op_t op = {.code = (hust_op_code_t)(1 + test_pick(seed, 7)), .now_ms = test_random(seed)};
     op.element.type = types[test_pick(seed, 4)];
+    if (op.element.type == HUST_TYPE_SET && op.code == HUST_OP_INCR) {
+        op.code = HUST_OP_DEL; /* a member has nothing to add to */
+    }
     op.element.tb = hust_slice_str(op.element.type == HUST_TYPE_KV ? "" : "some:table");
     op.element.key = random_bytes(seed, bytes, 1 + test_pick(seed, 300));
     op.flags = HUST_OPF_HAS_STAMP | (unsigned)(test_random(seed) & 0x7f) |
@@ -41,10 +44,6 @@ static hust_op_t random_op(uint64_t *seed, uint8_t *bytes)
                HUST_OPF_HAS_GEN | (op.code == HUST_OP_INCR ? HUST_OPF_HAS_DELTA : 0);
     op.target = hust_slice_str("10.0.0.1:8085");
     fill_optional(seed, &op);
-    if (op.element.type == HUST_TYPE_SET && op.code == HUST_OP_INCR) {
-        op.code = HUST_OP_GET;
-        op.flags &= ~(unsigned)HUST_OPF_HAS_DELTA;
-    }
     if (op.code == HUST_OP_PUT && op.element.type == HUST_TYPE_ZSET) {
         op.value = hust_slice_str("-9223372036854775808");
     } else if (op.code == HUST_OP_MERGE ||
