@@ -220,7 +220,8 @@ def machine_facts(bench, loaded):
     return [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}; {os.cpu_count()} cores "
         f"({first_match('/proc/cpuinfo', 'model name')}), {memory_gib:.0f} GiB, "
-        f"Linux {platform.release()}, {fs_type}; fdatasync of 4 KiB {bench.sync_us:.0f} us (median)",
+        f"Linux {platform.release()}, {fs_type}; fdatasync of 4 KiB {bench.sync_us:.0f} us "
+        "(median)",
         f"{said(env.HUSTDB, '--version')} (Meson buildtype {build_type}), "
         f"{said(env.NGINX, '-v')}, {said('wrk', '-v').split(' Copyright')[0]}",
         f"{options.keys:,} random keys, values of {VALUE_BYTES} bytes that do not compress, "

@@ -493,9 +493,9 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
            out->next.record.side_count == 1); /* nothing is ever forgotten here */
 }
 
-void hust_result_abridge(hust_result_t *result, bool compared)
+void hust_result_abridge(hust_result_t *result, size_t bytes_max, bool compared)
 {
-    if (result->value.len <= HUST_LARGE_BYTES) {
+    if (result->value.len <= bytes_max) {
         return;
     }
     XXH128_canonical_t canonical = {{0}};

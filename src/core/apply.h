@@ -44,9 +44,9 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
                 hust_applied_t *out);
 
 /*
- * Replace a value above HUST_LARGE_BYTES by its length and, where it is to be compared with another
+ * Replace a value of more than `bytes_max` by its length and, where it is to be compared with another
  * master's, its hash: hashing megabytes for a reader who compares nothing would be wasted.
  */
-void hust_result_abridge(hust_result_t *result, bool compared);
+void hust_result_abridge(hust_result_t *result, size_t bytes_max, bool compared);
 
 #endif /* HUST_APPLY_H */

@@ -32,6 +32,8 @@ struct hust_committer {
     atomic_uint_least64_t ops_done;
     atomic_uint_least64_t ops_waiting;
     hust_buf_t answer; /* what a result borrows that is made for it */
+    hust_room_t room;  /* on the disk, for the group */
+    bool room_told;    /* that there is none for everything is in the log */
     hust_group_entry_t **entries; /* of the operations of the group, in order */
     size_t entries_room;
     pthread_t thread;
@@ -137,7 +139,32 @@ static const hust_result_t *apply(hust_committer_t *committer, hust_group_entry_
     return &applied->result;
 }
 
-/* Refused before anything is looked at: 500 for an unreadable record, 507 when read-only. */
+/* What takes things away, so that there is room again. */
+static bool makes_room(const hust_op_t *op)
+{
+    return op->code == HUST_OP_DEL || op->code == HUST_OP_UNHINT;
+}
+
+/* Look how much the disk has room for, and say so once when it changes. */
+static void look_for_room(hust_committer_t *committer, const hust_job_t *jobs)
+{
+    size_t bytes = 0;
+    for (const hust_job_t *job = jobs; job != NULL; job = job->next) {
+        bytes += job->bytes;
+    }
+    committer->room = hust_store_room(committer->env.store, bytes);
+    bool tight = committer->room != HUST_ROOM_ALL;
+    if (tight != committer->room_told) {
+        hust_log(HUST_LOG_WARN, tight ? "store: the disk is nearly full: writes are refused (507)"
+                                      : "store: the disk has room again: writes are taken");
+        committer->room_told = tight;
+    }
+}
+
+/*
+ * Refused before anything is looked at: 500 for an unreadable record, 507 when read-only or when
+ * the disk has no room.
+ */
 static unsigned refusal(hust_committer_t *committer, const hust_group_entry_t *entry,
                         const hust_op_t *op)
 {
@@ -145,7 +172,11 @@ static unsigned refusal(hust_committer_t *committer, const hust_group_entry_t *e
     if (entry->error != HUST_OK) {
         return 500;
     }
-    return hust_op_is_write(op) ? hust_store_failure(committer->env.store) : 0;
+    if (!hust_op_is_write(op)) {
+        return 0;
+    }
+    hust_room_t needed = makes_room(op) ? HUST_ROOM_DELETES : HUST_ROOM_ALL;
+    return committer->room < needed ? 507 : hust_store_failure(committer->env.store);
 }
 
 static hust_error_t run_ops(hust_committer_t *committer, hust_job_t *job,
@@ -307,6 +338,7 @@ static unsigned commit_group(hust_committer_t *committer, hust_job_t *jobs, size
     unsigned failure = 500;
     assert(jobs != NULL && ops > 0);
     assert(hust_write_count(committer->write) == 0);
+    look_for_room(committer, jobs);
     hust_error_t err = run_group(committer, jobs, ops);
     if (err == HUST_OK) {
         failure = store_group(committer);

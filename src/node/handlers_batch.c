@@ -114,6 +114,19 @@ static void add_refused(batch_t *batch, unsigned until)
     }
 }
 
+/*
+ * The largest value that the reply may carry for an operation: whole ones where that is asked for,
+ * but never so much that the reply outgrows what a request may be. What is left out can be asked
+ * for by itself.
+ */
+static size_t value_bytes_max(const batch_t *batch, const hust_op_t *op)
+{
+    size_t reply_max = batch->node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES;
+    size_t room = batch->reply.len < reply_max ? reply_max - batch->reply.len : 0;
+    bool whole = (op->flags & HUST_OPF_WHOLE) != 0;
+    return whole || room < HUST_LARGE_BYTES ? room : HUST_LARGE_BYTES;
+}
+
 /* The result of accepted operation `index`. */
 static void add_accepted(batch_t *batch, size_t index, const hust_result_t *result)
 {
@@ -121,17 +134,8 @@ static void add_accepted(batch_t *batch, size_t index, const hust_result_t *resu
     hust_result_t sent = *result;
     assert(index < batch->accepted);
     add_refused(batch, batch->places[index]);
-    /* Whole values, as long as the reply does not outgrow what a request may be. */
-    size_t bytes_max = batch->node->limits.value_bytes_max + HUST_BATCH_EXTRA_BYTES;
-    bool whole =
-        (op->flags & HUST_OPF_WHOLE) != 0 && batch->reply.len + sent.value.len <= bytes_max;
-    if (op->code == HUST_OP_GET && !whole) {
-        hust_result_abridge(&sent, (op->flags & HUST_OPF_OWN) != 0);
-    }
-    /* Whoever reconciles asks for the rest once more: what is done is done. */
-    if (op->code == HUST_OP_RECONCILE && sent.value.len > 0 &&
-        batch->reply.len - batch->head_bytes > RECORDS_BYTES_MAX) {
-        sent = (hust_result_t){.status = 503};
+    if (op->code == HUST_OP_GET) {
+        hust_result_abridge(&sent, value_bytes_max(batch, op), (op->flags & HUST_OPF_OWN) != 0);
     }
     add_result(batch, &sent);
 }

@@ -5,14 +5,20 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "core/wire.h"
 #include "node/log.h"
 #include "node/store_options.h"
 
-enum { IDENTITY_BYTES = 16 };
+enum {
+    IDENTITY_BYTES = 16,
+    RESERVE_MEMTABLES = 4, /* disk kept free for the engine, in memtables */
+    RESERVE_PER_GROUP = 3, /* and per byte of the group to be written */
+};
 
 struct hust_store {
     hust_engine_options_t engine;
@@ -24,6 +30,8 @@ struct hust_store {
     hust_sync_t sync;
     unsigned format;
     atomic_uint failure;
+    char *path;
+    uint64_t reserve_bytes; /* of the disk, left to the engine itself */
 };
 
 struct hust_write {
@@ -67,6 +75,24 @@ static unsigned fail(hust_store_t *store, const char *what, char *error)
 unsigned hust_store_failure(hust_store_t *store)
 {
     return atomic_load_explicit(&store->failure, memory_order_acquire);
+}
+
+/* Bytes that can still be written to the file system; UINT64_MAX if it does not say. */
+static uint64_t free_bytes(const char *path)
+{
+    struct statvfs fs;
+    return statvfs(path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+}
+
+hust_room_t hust_store_room(const hust_store_t *store, size_t group_bytes)
+{
+    uint64_t left = free_bytes(store->path);
+    uint64_t needed = RESERVE_PER_GROUP * (uint64_t)group_bytes;
+    assert(store->reserve_bytes > 0);
+    if (left >= store->reserve_bytes + needed) {
+        return HUST_ROOM_ALL;
+    }
+    return left >= store->reserve_bytes / 2 + needed ? HUST_ROOM_DELETES : HUST_ROOM_NONE;
 }
 
 /* A new store gets its format and identity; an old one must have a format that we know. */
@@ -148,6 +174,7 @@ static void destroy(hust_store_t *store)
     rocksdb_writeoptions_destroy(store->write);
     rocksdb_writeoptions_destroy(store->write_lazily);
     hust_engine_options_free(&store->engine);
+    free(store->path);
     free(store);
 }
 
@@ -187,8 +214,15 @@ hust_error_t hust_store_open(const hust_store_options_t *options, hust_store_t *
     store->write = rocksdb_writeoptions_create();
     store->write_lazily = rocksdb_writeoptions_create();
     store->sync = options->sync;
+    store->path = strdup(options->path);
+    store->reserve_bytes = RESERVE_MEMTABLES * (uint64_t)options->memtable_bytes;
     rocksdb_writeoptions_set_sync(store->write, options->sync == HUST_SYNC_ALWAYS);
-    hust_error_t err = open_engine(store, options->path, message);
+    hust_error_t err = HUST_ERR_NOMEM;
+    if (store->path != NULL) {
+        err = open_engine(store, options->path, message);
+    } else {
+        snprintf(message, HUST_STORE_MESSAGE_BYTES, "%s", hust_error_text(err));
+    }
     if (err == HUST_OK) {
         err = check_format(store, message);
     }

@@ -44,6 +44,13 @@ enum {
     HUST_STORE_MESSAGE_BYTES = 512,
 };
 
+/* What the disk has room for. */
+typedef enum {
+    HUST_ROOM_NONE,
+    HUST_ROOM_DELETES, /* what makes room */
+    HUST_ROOM_ALL,
+} hust_room_t;
+
 typedef struct hust_store hust_store_t;
 
 /*
@@ -61,6 +68,13 @@ void hust_store_close(hust_store_t *store);
 
 /* 0 while writes work; then the status that writes get: 507. */
 unsigned hust_store_failure(hust_store_t *store);
+
+/*
+ * What may be written before the disk is full, for a group of `group_bytes`. The engine needs room
+ * of its own (log, flushing, compaction) and stops the process when its log meets a full disk, so
+ * that must never happen: a reserve of four memtables is kept, half of it for deletes.
+ */
+hust_room_t hust_store_room(const hust_store_t *store, size_t group_bytes);
 
 /* A value read without a copy. Absent: `pin` is NULL and `bytes` empty. */
 typedef struct {

@@ -183,8 +183,12 @@ def test_equal_large_values_have_equal_hashes(node):
     value = b"x" * 300_000
     for key, content in ((b"batch:h1", value), (b"batch:h2", value), (b"batch:h3", value + b"y")):
         node.call("put", "PUT", content, key=key)
-    one, two, three = node.batch([Op(batch.GET, b"batch:h%d" % number) for number in (1, 2, 3)])
+    keys = [b"batch:h%d" % number for number in (1, 2, 3)]
+    one, two, three = node.batch([batch.get(key, flags=batch.OWN) for key in keys])
     assert one.value_hash == two.value_hash != three.value_hash
+    # A reader who compares nothing is not made to wait for it.
+    plain, = node.batch([batch.get(keys[0], flags=0)])
+    assert plain.flags & batch.LARGE and plain.value_hash == bytes(16)
 
 
 def test_the_value_may_be_unwanted(node):

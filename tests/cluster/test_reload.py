@@ -90,7 +90,9 @@ def test_reload_under_load(make_cluster):
     # met by a reload; with HA they take their time, and are compared with keep-alive.
     assert 0.5 < stock["keepalive"] <= 1.1, stock
     for name in ("keepalive", "keepalive_pipelined", "pipelined"):
-        limit = 1.1 * max(stock["keepalive"], stock[name])
+        # A pipelined connection always has requests under way, so a reload always costs it one.
+        always = 1.05 if name == "keepalive_pipelined" else 0
+        limit = max(1.1 * max(stock["keepalive"], stock[name]), always)
         assert ours[name] <= limit, f"{name}: {ours}, stock {stock}"
     # One request per connection: never idle, hence not lost. Three standard deviations of so rare
     # an event, counted in reloads of one client.

@@ -382,10 +382,10 @@ static void large_values_are_abridged(void **state)
     (void)state;
     static uint8_t bytes[HUST_LARGE_BYTES + 1];
     hust_result_t result = {.status = 200, .value = hust_slice_of(bytes, HUST_LARGE_BYTES)};
-    hust_result_abridge(&result, true);
+    hust_result_abridge(&result, HUST_LARGE_BYTES, true);
     assert_int_equal(result.value.len, HUST_LARGE_BYTES);
     result.value.len++;
-    hust_result_abridge(&result, true);
+    hust_result_abridge(&result, HUST_LARGE_BYTES, true);
     assert_true((result.flags & HUST_RESULT_LARGE) != 0);
     assert_int_equal(result.value.len, 0);
     assert_int_equal(hust_result_value_bytes(&result), HUST_LARGE_BYTES + 1);
