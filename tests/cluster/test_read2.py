@@ -256,29 +256,38 @@ def test_a_difference_without_hints_is_waited_for_at_most_50_ms(cluster):
     assert answer["ETag"] == batch.etag(put.stamp)
 
 
-def test_busy_keys_do_not_look_like_conflicts(cluster):
-    """Comparisons beside a stream of plain writes of the same key: always 200."""
-    key = b"read2:busy"
+@pytest.mark.parametrize("write, read", (
+    ("put?key=read2:busy&val=%d", "/get2?key=read2:busy"),
+    ("hincrby?tb=read2:busy&key=n&val=1", "/hget2?tb=read2:busy&key=n"),
+    ("zadd?tb=read2:busy.z&key=m&score=2&opt=1", "/zscore2?tb=read2:busy.z&key=m"),
+), ids=("plain", "hincrby", "zadd"))
+def test_busy_keys_do_not_look_like_conflicts(cluster, write, read):
+    """Comparisons beside a stream of writes of the same key: always 200."""
     stop = threading.Event()
     failures = []
 
-    def write():
-        number = 0
+    def send(client, number):
+        target = "/" + (write % number if "%d" in write else write)
+        answer = client.request("GET", target)
+        if answer.status != 200 or "Sync" in answer:
+            failures.append(str(answer))
+
+    def keep_writing():
+        number = 1
         with cluster.ha.client() as client:
             while not stop.is_set():
-                answer = client.request("GET", f"/put?key=read2:busy&val={number}")
-                if answer.status != 200 or "Sync" in answer:
-                    failures.append(str(answer))
+                send(client, number)
                 number += 1
 
-    assert cluster.ha.call("put", key=key, val=b"start").status == 200
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        statuses = [cluster.ha.call("get2", key=key).status for _ in range(300)]
-    finally:
-        stop.set()
-        writer.join()
+    with cluster.ha.client() as client:
+        send(client, 0)
+        writer = threading.Thread(target=keep_writing)
+        writer.start()
+        try:
+            statuses = [client.request("GET", read).status for _ in range(300)]
+        finally:
+            stop.set()
+            writer.join()
     assert not failures
     assert set(statuses) == {200}
 
