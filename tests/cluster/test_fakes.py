@@ -67,23 +67,40 @@ def test_a_comparison_that_does_not_settle_is_answered():
     assert answer["Newer"] == "2"
 
 
-def test_a_hint_explains_a_difference_at_once():
-    """Nothing is waited for: it is known that a master missed a write."""
+@pytest.mark.parametrize("flag", (batch.MARKED, batch.CONFLICT), ids=("mark", "two sides"))
+def test_what_is_known_explains_a_difference_at_once(flag):
+    """Nothing is waited for: somebody wrote directly on a node, or there is a conflict."""
     asked = []
 
     def behave(index):
         def answer(ops):
             asked.append(index)
             result = held(b"%d" % index, batch.stamp_at(1_700_000_000_000 + index), 2 - index)
-            result.flags |= batch.HINTED if index == 0 else 0
+            result.flags |= flag if index == 0 else 0
             return [result for _ in ops]
         return answer
 
     with FakeCluster(behave(0), behave(1)) as cluster:
         answer = cluster.ha.call("get2", key=b"k")
-        assert answer["Sync-Pending"] == cluster.nodes[1].address
     assert (answer.status, answer["Version1"], answer["Version2"]) == (409, "2", "1")
+    assert "Sync-Pending" not in answer
     assert sorted(asked) == [0, 1]
+
+
+@pytest.mark.parametrize("holder", (0, 1))
+def test_a_hint_that_waits_is_named(holder):
+    """The masters differ, and one keeps a hint for the other."""
+    def behave(index):
+        def answer(ops):
+            result = held(b"%d" % index, batch.stamp_at(1_700_000_000_000 + index), 2 - index)
+            result.flags |= batch.HINTED if index == holder else 0
+            return [result for _ in ops]
+        return answer
+
+    with FakeCluster(behave(0), behave(1)) as cluster:
+        answer = cluster.ha.call("get2", key=b"k")
+        assert answer["Sync-Pending"] == cluster.nodes[1 - holder].address
+    assert (answer.status, answer["Version1"], answer["Version2"]) == (409, "2", "1")
 
 
 def test_a_read_asks_one_master_only():

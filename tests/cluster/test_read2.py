@@ -292,6 +292,31 @@ def test_busy_keys_do_not_look_like_conflicts(cluster, write, read):
     assert set(statuses) == {200}
 
 
+def test_busy_counters_do_not_look_like_conflicts(cluster):
+    """The same beside deciding writes, which one master has a moment before the other."""
+    stop = threading.Event()
+    failures = []
+
+    def increment():
+        with cluster.ha.client() as client:
+            while not stop.is_set():
+                answer = client.request("GET", "/hincrby?tb=read2:counter&key=f&val=1")
+                if answer.status != 200 or "Sync" in answer:
+                    failures.append(str(answer))
+
+    assert cluster.ha.call("hincrby", tb="read2:counter", key=b"f", val=1).status == 200
+    writer = threading.Thread(target=increment)
+    writer.start()
+    try:
+        statuses = [cluster.ha.call("hget2", tb="read2:counter", key=b"f").status
+                    for _ in range(300)]
+    finally:
+        stop.set()
+        writer.join()
+    assert not failures
+    assert set(statuses) == {200}
+
+
 @pytest.mark.parametrize("kind", (KV, HASH), ids=str)
 @pytest.mark.parametrize("sizes", ((300_000, 300_000), (1, 2_000_000), (3_000_000, 10)),
                          ids=str)
