@@ -1,5 +1,7 @@
 """Fixtures that every directory of black-box tests shares, and the checks after every test."""
 
+import signal
+
 import pytest
 
 from hustlib import Cluster, Node, env, watch
@@ -70,7 +72,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
+def _end(number, _frame):
+    # Ends the way a failure ends, so that what was started is killed.
+    raise KeyboardInterrupt(f"signal {number}")
+
+
 def pytest_sessionstart():
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
     if not env.HUSTDB.exists():
         pytest.exit(f"no {env.HUSTDB}: build first, or say where with HUST_BUILD_DIR", 1)
 

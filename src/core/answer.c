@@ -60,7 +60,6 @@ static void apply_conditions(const hust_outcome_t *outcome, const hust_condition
     }
 }
 
-
 static void add_body(const hust_outcome_t *outcome, hust_answer_t *answer)
 {
     if (answer->status == 200 || answer->status == 409) {
@@ -116,8 +115,7 @@ void hust_answer_make(const hust_call_t *call, const hust_outcome_t *outcome,
     add_versions(outcome, answer);
     if (outcome->has_val_offset) {
         bool first = outcome->value_count > 0 && outcome->value_master[0] == 0;
-        add_number(answer, "Val-Offset",
-                   first ? hust_result_value_bytes(&outcome->values[0]) : 0);
+        add_number(answer, "Val-Offset", first ? hust_result_value_bytes(&outcome->values[0]) : 0);
     }
     if (outcome->has_etag) {
         add_etag(answer, outcome->etag);

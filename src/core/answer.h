@@ -20,8 +20,8 @@ typedef struct {
     unsigned status;
     unsigned header_count; /* in the order in which they are to be sent */
     hust_answer_header_t headers[HUST_ANSWER_HEADERS_MAX];
-    uint64_t body_bytes; /* Content-Length */
-    const char *text;    /* body of an error: one line with its newline, or NULL */
+    uint64_t body_bytes;  /* Content-Length */
+    const char *text;     /* body of an error: one line with its newline, or NULL */
     unsigned value_count; /* body of a success: outcome->values[0 .. value_count) in order */
 } hust_answer_t;
 

@@ -126,7 +126,8 @@ static const uint8_t by_name[] = {
     HUST_CALL_HKEYS, HUST_CALL_HSET, HUST_CALL_KEYS, HUST_CALL_METRICS, HUST_CALL_PEER_COUNT,
     HUST_CALL_PUT, HUST_CALL_SADD, HUST_CALL_SET_TABLE, HUST_CALL_SISMEMBER, HUST_CALL_SISMEMBER2,
     HUST_CALL_SMEMBERS, HUST_CALL_SREM, HUST_CALL_STAT, HUST_CALL_STAT_ALL, HUST_CALL_STATUS,
-    HUST_CALL_SYNC_ALIVE, HUST_CALL_SYNC_STATUS, HUST_CALL_VERSION, HUST_CALL_ZADD, HUST_CALL_ZISMEMBER,
+    HUST_CALL_SYNC_ALIVE, HUST_CALL_SYNC_STATUS, HUST_CALL_VERSION, HUST_CALL_ZADD,
+    HUST_CALL_ZISMEMBER,
     HUST_CALL_ZISMEMBER2, HUST_CALL_ZRANGEBYRANK, HUST_CALL_ZRANGEBYSCORE, HUST_CALL_ZREM,
     HUST_CALL_ZSCORE, HUST_CALL_ZSCORE2,
 };
@@ -145,8 +146,7 @@ _Static_assert(sizeof(by_name) + sizeof(cache_by_name) == HUST_CALL_COUNT, "a ca
 /* The names with their lengths, so that the search measures none. */
 static const hust_slice_t names[HUST_CALL_COUNT] = {
 #define NAME(id, name) [HUST_CALL_##id] = {(const uint8_t *)#name, sizeof(#name) - 1},
-    HUST_CALL_MAP(NAME)
-    HUST_CACHE_CALL_MAP(NAME)
+    HUST_CALL_MAP(NAME) HUST_CACHE_CALL_MAP(NAME)
 #undef NAME
 };
 
@@ -258,14 +258,17 @@ void hust_call_allow(const hust_call_t *call, char out[64])
 const char *hust_param_name(hust_param_id_t id)
 {
     static const char *const texts[HUST_PARAM_COUNT] = {
-        [HUST_PARAM_KEY] = "key",       [HUST_PARAM_VAL] = "val",   [HUST_PARAM_TB] = "tb",
-        [HUST_PARAM_TTL] = "ttl",       [HUST_PARAM_VER] = "ver",   [HUST_PARAM_SCORE] = "score",
-        [HUST_PARAM_OPT] = "opt",       [HUST_PARAM_PEER] = "peer", [HUST_PARAM_HOST] = "host",
-        [HUST_PARAM_METHOD] = "method",
-        [HUST_PARAM_OFFSET] = "offset", [HUST_PARAM_SIZE] = "size", [HUST_PARAM_CURSOR] = "cursor",
-        [HUST_PARAM_START] = "start",   [HUST_PARAM_END] = "end",   [HUST_PARAM_NOVAL] = "noval",
-        [HUST_PARAM_ASYNC] = "async",   [HUST_PARAM_DESC] = "desc", [HUST_PARAM_MIN] = "min",
-        [HUST_PARAM_MAX] = "max",       [HUST_PARAM_FILE] = "file",
+        [HUST_PARAM_KEY] = "key",       [HUST_PARAM_VAL] = "val",
+        [HUST_PARAM_TB] = "tb",         [HUST_PARAM_TTL] = "ttl",
+        [HUST_PARAM_VER] = "ver",       [HUST_PARAM_SCORE] = "score",
+        [HUST_PARAM_OPT] = "opt",       [HUST_PARAM_PEER] = "peer",
+        [HUST_PARAM_HOST] = "host",     [HUST_PARAM_METHOD] = "method",
+        [HUST_PARAM_OFFSET] = "offset", [HUST_PARAM_SIZE] = "size",
+        [HUST_PARAM_CURSOR] = "cursor", [HUST_PARAM_START] = "start",
+        [HUST_PARAM_END] = "end",       [HUST_PARAM_NOVAL] = "noval",
+        [HUST_PARAM_ASYNC] = "async",   [HUST_PARAM_DESC] = "desc",
+        [HUST_PARAM_MIN] = "min",       [HUST_PARAM_MAX] = "max",
+        [HUST_PARAM_FILE] = "file",
     };
     assert((unsigned)id < HUST_PARAM_COUNT);
     assert(texts[id] != NULL);

@@ -75,48 +75,50 @@ typedef enum {
 
 /* Where a call exists. */
 enum {
-    HUST_AT_NODE = 1 << 0, /* as /hustdb/<name> */
-    HUST_AT_HA = 1 << 1,   /* as /<name> */
+    HUST_AT_NODE = 1 << 0,      /* as /hustdb/<name> */
+    HUST_AT_HA = 1 << 1,        /* as /<name> */
     HUST_AT_NODE_ROOT = 1 << 2, /* as /<name> at the node: status.html, version, metrics */
-    HUST_AT_CACHE = 1 << 3, /* as /hustcache/<name> at the node, as /cache/<name> at HA */
+    HUST_AT_CACHE = 1 << 3,     /* as /hustcache/<name> at the node, as /cache/<name> at HA */
 };
 
 typedef enum {
 #define HUST_CALL_MAP(X)                                                                           \
-    X(PUT, put) X(GET, get) X(EXIST, exist) X(DEL, del)                                            \
-    X(HSET, hset) X(HGET, hget) X(HEXIST, hexist) X(HDEL, hdel) X(HINCRBY, hincrby)                \
-    X(SADD, sadd) X(SREM, srem) X(SISMEMBER, sismember)                                            \
-    X(ZADD, zadd) X(ZREM, zrem) X(ZSCORE, zscore) X(ZISMEMBER, zismember)                          \
-    X(GET2, get2) X(HGET2, hget2) X(ZSCORE2, zscore2) X(SISMEMBER2, sismember2)                    \
-    X(EXIST2, exist2) X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2)                                \
-    X(BINLOG, binlog) X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                          \
-    X(FILE_COUNT, file_count) X(SYNC_STATUS, sync_status) X(PEER_COUNT, peer_count)               \
-    X(GET_TABLE, get_table)                                                                        \
-    X(SET_TABLE, set_table) X(SYNC_ALIVE, sync_alive) X(METRICS, metrics)                          \
-    X(VERSION, version) X(STATUS, status.html)                                                     \
-    X(KEYS, keys) X(HKEYS, hkeys) X(SMEMBERS, smembers) X(ZRANGEBYRANK, zrangebyrank)              \
-    X(ZRANGEBYSCORE, zrangebyscore)
+    X(PUT, put)                                                                                    \
+    X(GET, get) X(EXIST, exist) X(DEL, del) X(HSET, hset) X(HGET, hget) X(HEXIST, hexist)          \
+        X(HDEL, hdel) X(HINCRBY, hincrby) X(SADD, sadd) X(SREM, srem) X(SISMEMBER, sismember)      \
+            X(ZADD, zadd) X(ZREM, zrem) X(ZSCORE, zscore) X(ZISMEMBER, zismember) X(GET2, get2)    \
+                X(HGET2, hget2) X(ZSCORE2, zscore2) X(SISMEMBER2, sismember2) X(EXIST2, exist2)    \
+                    X(HEXIST2, hexist2) X(ZISMEMBER2, zismember2) X(BINLOG, binlog)                \
+                        X(BATCH, batch) X(STAT, stat) X(STAT_ALL, stat_all)                        \
+                            X(FILE_COUNT, file_count) X(SYNC_STATUS, sync_status)                  \
+                                X(PEER_COUNT, peer_count) X(GET_TABLE, get_table)                  \
+                                    X(SET_TABLE, set_table) X(SYNC_ALIVE, sync_alive)              \
+                                        X(METRICS, metrics) X(VERSION, version)                    \
+                                            X(STATUS, status.html) X(KEYS, keys) X(HKEYS, hkeys)   \
+                                                X(SMEMBERS, smembers)                              \
+                                                    X(ZRANGEBYRANK, zrangebyrank)                  \
+                                                        X(ZRANGEBYSCORE, zrangebyscore)
 /* Those of the cache: a name space of their own. */
 #define HUST_CACHE_CALL_MAP(X)                                                                     \
-    X(CACHE_EXIST, exist) X(CACHE_GET, get) X(CACHE_TTL, ttl) X(CACHE_DEL, del)                    \
-    X(CACHE_PERSIST, persist) X(CACHE_PUT, put) X(CACHE_APPEND, append) X(CACHE_EXPIRE, expire)    \
-    X(CACHE_HEXIST, hexist) X(CACHE_HGET, hget) X(CACHE_HDEL, hdel) X(CACHE_HSET, hset)            \
-    X(CACHE_HINCRBY, hincrby) X(CACHE_HINCRBYFLOAT, hincrbyfloat)
+    X(CACHE_EXIST, exist)                                                                          \
+    X(CACHE_GET, get) X(CACHE_TTL, ttl) X(CACHE_DEL, del) X(CACHE_PERSIST, persist)                \
+        X(CACHE_PUT, put) X(CACHE_APPEND, append) X(CACHE_EXPIRE, expire) X(CACHE_HEXIST, hexist)  \
+            X(CACHE_HGET, hget) X(CACHE_HDEL, hdel) X(CACHE_HSET, hset) X(CACHE_HINCRBY, hincrby)  \
+                X(CACHE_HINCRBYFLOAT, hincrbyfloat)
 #define HUST_CALL_ENUM(id, name) HUST_CALL_##id,
-    HUST_CALL_MAP(HUST_CALL_ENUM)
-    HUST_CACHE_CALL_MAP(HUST_CALL_ENUM)
+    HUST_CALL_MAP(HUST_CALL_ENUM) HUST_CACHE_CALL_MAP(HUST_CALL_ENUM)
 #undef HUST_CALL_ENUM
-    HUST_CALL_COUNT,
+        HUST_CALL_COUNT,
 } hust_call_id_t;
 
 typedef struct {
     hust_call_id_t id;
-    const char *name;     /* last part of the URI */
-    unsigned where;       /* HUST_AT_* */
+    const char *name; /* last part of the URI */
+    unsigned where;   /* HUST_AT_* */
     hust_class_t class_;
-    unsigned methods;     /* HUST_METHOD_* */
-    hust_type_t type;     /* of the element; 0 where the call has none */
-    hust_op_code_t code;  /* for read, read2 and write: the operation; 0 otherwise */
+    unsigned methods;    /* HUST_METHOD_* */
+    hust_type_t type;    /* of the element; 0 where the call has none */
+    hust_op_code_t code; /* for read, read2 and write: the operation; 0 otherwise */
     hust_reply_t reply;
     uint8_t presence[HUST_PARAM_COUNT]; /* hust_presence_t by hust_param_id_t */
 } hust_call_t;

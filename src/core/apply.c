@@ -134,8 +134,7 @@ static bool take_stamp(const hust_apply_env_t *env, const hust_stored_t *held, c
         return true;
     }
     *stamp = op->stamp;
-    return hust_clock_see(env->clock, op->stamp, env->wall_ms) ||
-           op->stamp.time == before.time + 1;
+    return hust_clock_see(env->clock, op->stamp, env->wall_ms) || op->stamp.time == before.time + 1;
 }
 
 /* A stored write that the other master is known to miss, or that was made on this node alone. */
@@ -214,8 +213,8 @@ static void put_content(const hust_apply_env_t *env, const hust_stored_t *held, 
     int order = hust_stamp_compare(stamp, hust_record_stamp(&held->record));
     if (order > 0) {
         version = counts || version == 0 ? version_after(version) : version;
-        hust_side_t side = {.stamp = stamp, .version = version,
-                            .expire_at_ms = op->expire_at_ms, .value = value};
+        hust_side_t side = {
+            .stamp = stamp, .version = version, .expire_at_ms = op->expire_at_ms, .value = value};
         replace_record(out, &side);
     } else if (order < 0 && counts && version > 0) {
         /* It arrives after a later write: content goes by stamp, but it counts all the same. */
@@ -327,8 +326,7 @@ static hust_record_t both_sides(const hust_side_t *a, const hust_side_t *b)
 {
     bool a_newer = hust_stamp_compare(a->stamp, b->stamp) > 0;
     assert(hust_stamp_compare(a->stamp, b->stamp) != 0);
-    return (hust_record_t){.side_count = 2,
-                           .sides = {a_newer ? *a : *b, a_newer ? *b : *a}};
+    return (hust_record_t){.side_count = 2, .sides = {a_newer ? *a : *b, a_newer ? *b : *a}};
 }
 
 static void apply_merge(const hust_apply_env_t *env, const hust_stored_t *held, const hust_op_t *op,

@@ -14,9 +14,9 @@
 enum { HUST_NUMBER_CHARS_MAX = 21 };
 
 typedef struct {
-    uint64_t wall_ms;      /* the node's own wall clock, to refuse stamps far in the future */
-    hust_clock_t *clock;   /* the node's clock: moves past what it sees, stamps DIRECT writes */
-    bool replicated;       /* a DIRECT write leaves a mark */
+    uint64_t wall_ms;    /* the node's own wall clock, to refuse stamps far in the future */
+    hust_clock_t *clock; /* the node's clock: moves past what it sees, stamps DIRECT writes */
+    bool replicated;     /* a DIRECT write leaves a mark */
 } hust_apply_env_t;
 
 typedef struct {
@@ -26,7 +26,8 @@ typedef struct {
     char number[HUST_NUMBER_CHARS_MAX];
     bool hint_added;   /* a hint for op->target must be listed (gen as in next.hint) */
     bool hint_dropped; /* the hint for op->target must be taken off the list */
-    bool answer_held;  /* RECONCILE: `held` encoded is to be the result's value (the caller's part) */
+    bool
+        answer_held; /* RECONCILE: `held` encoded is to be the result's value (the caller's part) */
 } hust_applied_t;
 
 /*
@@ -44,8 +45,8 @@ void hust_apply(const hust_apply_env_t *env, const hust_stored_t *held, const hu
                 hust_applied_t *out);
 
 /*
- * Replace a value of more than `bytes_max` by its length and, where it is to be compared with another
- * master's, its hash: hashing megabytes for a reader who compares nothing would be wasted.
+ * Replace a value of more than `bytes_max` by its length and, where it is to be compared with
+ * another master's, its hash: hashing megabytes for a reader who compares nothing would be wasted.
  */
 void hust_result_abridge(hust_result_t *result, size_t bytes_max, bool compared);
 

@@ -9,9 +9,9 @@ enum {
     MAGIC_REQUEST = 0x48425131, /* "HBQ1": the last byte is HUST_BATCH_VERSION in ASCII */
     MAGIC_REPLY = 0x48425231,   /* "HBR1" */
     MAGIC_KIND_MASK = ~0xff,
-    OP_HEAD_BYTES = 18,         /* length, code, type, flags, now, tb length, spare byte */
-    RESULT_HEAD_BYTES = 16,     /* length, status, flags, version */
-    REPLY_HEAD_BYTES = 20,      /* magic, count, clock, backlog count */
+    OP_HEAD_BYTES = 18,     /* length, code, type, flags, now, tb length, spare byte */
+    RESULT_HEAD_BYTES = 16, /* length, status, flags, version */
+    REPLY_HEAD_BYTES = 20,  /* magic, count, clock, backlog count */
     STAMPED_BYTES = HUST_STAMP_BYTES + 8,
     LARGE_BYTES = 8 + HUST_VALUE_HASH_BYTES,
 };
@@ -195,7 +195,8 @@ hust_error_t hust_batch_request_open(hust_slice_t in, hust_batch_request_head_t 
         return HUST_ERR_LIMIT;
     }
     if (hust_get_u32(in.data + 16) != 0) {
-        return HUST_ERR_MALFORMED; /* spare bytes: whoever sets them means something we do not know */
+        return HUST_ERR_MALFORMED; /* spare bytes: whoever sets them means something we do not know
+                                    */
     }
     *reader = (hust_batch_reader_t){
         .rest = {in.data + HUST_BATCH_REQUEST_HEAD_BYTES, in.len - HUST_BATCH_REQUEST_HEAD_BYTES},
@@ -318,8 +319,8 @@ hust_error_t hust_batch_request_next(hust_batch_reader_t *reader, hust_op_t *op)
     op->element.tb = take_slice(&item, tb_bytes);
     op->element.key = take_slice(&item, key_bytes);
     take_op_fields(&item, op);
-    bool valid = !item.failed && head[13] == 0 && hust_element_valid(&op->element) &&
-                 op_is_complete(op);
+    bool valid =
+        !item.failed && head[13] == 0 && hust_element_valid(&op->element) && op_is_complete(op);
     return valid ? HUST_OK : HUST_ERR_MALFORMED;
 }
 

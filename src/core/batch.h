@@ -13,15 +13,15 @@
 
 enum {
     HUST_BATCH_VERSION = 1,
-    HUST_BATCH_OPS_MAX = 1024,       /* operations in one batch; more: HUST_ERR_LIMIT */
+    HUST_BATCH_OPS_MAX = 1024,          /* operations in one batch; more: HUST_ERR_LIMIT */
     HUST_BATCH_REQUEST_HEAD_BYTES = 20, /* before the first operation */
     HUST_TARGET_BYTES_MAX = 255,
     HUST_BATCH_BACKLOGS_MAX = 64,
 };
 
 typedef struct {
-    uint32_t count;   /* operations that follow */
-    uint64_t epoch;   /* of the sender's routing table; 0 = none */
+    uint32_t count; /* operations that follow */
+    uint64_t epoch; /* of the sender's routing table; 0 = none */
 } hust_batch_request_head_t;
 
 /* How many hints the node holds for another one, those older than the timeout. */
@@ -31,8 +31,8 @@ typedef struct {
 } hust_backlog_t;
 
 typedef struct {
-    uint32_t count;      /* results that follow */
-    uint64_t clock;      /* time part of the node's clock */
+    uint32_t count; /* results that follow */
+    uint64_t clock; /* time part of the node's clock */
     unsigned backlog_count;
     hust_backlog_t backlogs[HUST_BATCH_BACKLOGS_MAX];
 } hust_batch_reply_head_t;
@@ -64,7 +64,8 @@ size_t hust_op_encoded_bytes(const hust_op_t *op);
 hust_error_t hust_batch_request_open(hust_slice_t in, hust_batch_request_head_t *head,
                                      hust_batch_reader_t *reader);
 
-/* The next operation; HUST_ERR_END after the last. TRUNCATED or MALFORMED (also: bytes left over). */
+/* The next operation; HUST_ERR_END after the last. TRUNCATED or MALFORMED (also: bytes left over).
+ */
 hust_error_t hust_batch_request_next(hust_batch_reader_t *reader, hust_op_t *op);
 
 hust_error_t hust_batch_reply_begin(hust_buf_t *out, const hust_batch_reply_head_t *head);
@@ -78,8 +79,8 @@ hust_error_t hust_batch_reply_open(hust_slice_t in, hust_batch_reply_head_t *hea
 hust_error_t hust_batch_reply_next(hust_batch_reader_t *reader, hust_result_t *result);
 
 /*
- * For values streamed from a reply of one WHOLE read: parse reply head and the result up to its value
- * from the first bytes received. OK: `value_at` is the offset of the value in the reply and
+ * For values streamed from a reply of one WHOLE read: parse reply head and the result up to its
+ * value from the first bytes received. OK: `value_at` is the offset of the value in the reply and
  * `value_bytes` its length, `result->value` empty. TRUNCATED: more bytes are needed.
  */
 hust_error_t hust_batch_reply_peek_value(hust_slice_t in, hust_result_t *result, size_t *value_at,

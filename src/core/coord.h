@@ -36,16 +36,16 @@ typedef enum {
 } hust_failure_t;
 
 enum {
-    HUST_READ2_WAIT_MS = 50,      /* a write on its way is waited for at most this long */
-    HUST_READ2_SEEN_MAX = 32,     /* how many results per master are remembered meanwhile */
-    HUST_COORD_RETRIES_MAX = 64,  /* BEHIND answers before a deciding write gives up */
+    HUST_READ2_WAIT_MS = 50,     /* a write on its way is waited for at most this long */
+    HUST_READ2_SEEN_MAX = 32,    /* how many results per master are remembered meanwhile */
+    HUST_COORD_RETRIES_MAX = 64, /* BEHIND answers before a deciding write gives up */
     HUST_COORD_ACTIONS_MAX = 4,
 };
 
 typedef struct {
     const hust_call_t *call;
-    hust_op_t op;            /* from hust_params_to_op, without a stamp */
-    hust_clock_t *clock;     /* the worker's: issues stamps, moves past those in results */
+    hust_op_t op;        /* from hust_params_to_op, without a stamp */
+    hust_clock_t *clock; /* the worker's: issues stamps, moves past those in results */
     hust_master_state_t state[2];
     hust_slice_t address[2]; /* host:port of the masters */
 } hust_coord_input_t;
@@ -57,11 +57,11 @@ typedef enum {
 
 typedef struct {
     hust_action_kind_t kind;
-    unsigned master;     /* SEND */
-    bool background;     /* SEND: nobody waits for the result */
-    hust_op_t op;        /* SEND: borrowed slices as in the input */
-    bool body_follows;   /* SEND: the request's body, which is not in memory, follows op.value */
-    uint64_t delay_ms;   /* TIMER */
+    unsigned master;   /* SEND */
+    bool background;   /* SEND: nobody waits for the result */
+    hust_op_t op;      /* SEND: borrowed slices as in the input */
+    bool body_follows; /* SEND: the request's body, which is not in memory, follows op.value */
+    uint64_t delay_ms; /* TIMER */
 } hust_action_t;
 
 /* What came out, before it is put in the words of HTTP. */
@@ -72,10 +72,10 @@ typedef struct {
     uint64_t versions[2]; /* read2 */
     bool has_version;
     bool ver_error;
-    unsigned newer;       /* 0 none, 1 or 2 */
-    unsigned value_count; /* values in the body, in this order: 0, 1 or 2 */
-    hust_result_t values[2];     /* value, or LARGE with stamp, length and hash */
-    unsigned value_master[2];    /* which master each came from */
+    unsigned newer;           /* 0 none, 1 or 2 */
+    unsigned value_count;     /* values in the body, in this order: 0, 1 or 2 */
+    hust_result_t values[2];  /* value, or LARGE with stamp, length and hash */
+    unsigned value_master[2]; /* which master each came from */
     bool has_val_offset;
     bool has_etag;
     hust_stamp_t etag;
@@ -109,13 +109,13 @@ struct hust_coord {
     unsigned rounds;
 
     /* write */
-    hust_op_t op;          /* as sent: stamped */
+    hust_op_t op; /* as sent: stamped */
     unsigned decider;
-    unsigned retries;      /* BEHIND answers so far */
-    bool decided;          /* the decider's result is `decision` */
+    unsigned retries; /* BEHIND answers so far */
+    bool decided;     /* the decider's result is `decision` */
     hust_result_t decision;
     hust_result_t stored_result; /* of a plain write, while its hint is made durable */
-    hust_buf_t record;     /* MERGE: the decider's record, encoded; owned */
+    hust_buf_t record;           /* MERGE: the decider's record, encoded; owned */
 
     hust_action_t actions[HUST_COORD_ACTIONS_MAX];
     unsigned action_count;

@@ -66,9 +66,9 @@ static bool hint_explains(const hust_coord_t *coord, unsigned holder)
 }
 
 /*
- * A mark or two sides of a conflict on either master, or a hint, explain a difference. But a deciding
- * write keeps a hint while it is on its way to the other master, which is up then: that one is
- * waited for like any other.
+ * A mark or two sides of a conflict on either master, or a hint, explain a difference. But a
+ * deciding write keeps a hint while it is on its way to the other master, which is up then: that
+ * one is waited for like any other.
  */
 static bool explained(const hust_coord_t *coord)
 {

@@ -63,7 +63,8 @@ static void finish_refused(hust_coord_t *coord, const hust_result_t *result)
     } else if (result->status == 403) {
         reason = "the number would overflow, or the value is no number\n";
     } else if (result->status == 412) {
-        reason = other_type ? "tb: is of another type\n" : "the condition on the ETag does not hold\n";
+        reason =
+            other_type ? "tb: is of another type\n" : "the condition on the ETag does not hold\n";
     } else if (result->status == 507) {
         reason = "the masters have no room for writes\n";
     }
@@ -124,9 +125,8 @@ static bool issue_again(hust_coord_t *coord, uint64_t now_ms)
         return false;
     }
     for (unsigned m = 0; m < 2; m++) {
-        if (stored(coord, m) &&
-            (!superseded(coord, m) ||
-             coord->master[m].result.stamp.writer == coord->in.clock->writer)) {
+        if (stored(coord, m) && (!superseded(coord, m) ||
+                                 coord->master[m].result.stamp.writer == coord->in.clock->writer)) {
             return false;
         }
     }

@@ -39,7 +39,8 @@ bool hust_type_valid(int letter);
 /* True if `tb` is 1..64 of 0-9 a-z A-Z _ : . - */
 bool hust_tb_valid(hust_slice_t tb);
 
-/* True if type, tb and key fit together: KV without tb, the others with a valid one, key in range. */
+/* True if type, tb and key fit together: KV without tb, the others with a valid one, key in range.
+ */
 bool hust_element_valid(const hust_element_t *element);
 
 #endif /* HUST_ELEMENT_H */

@@ -1,6 +1,7 @@
 /*
  * Entity tags as this project writes them: the stamp of a value in lower-case hex between quotes.
- * (docs/http-api.md, conditions; RFC 9110, 8.8.3 and 13.1.) The reading side, hust_etag_match, is in params.h.
+ * (docs/http-api.md, conditions; RFC 9110, 8.8.3 and 13.1.) The reading side, hust_etag_match, is
+ * in params.h.
  */
 #ifndef HUST_ETAG_H
 #define HUST_ETAG_H

@@ -11,12 +11,12 @@
 
 /* The codes are part of the wire format. */
 typedef enum {
-    HUST_OP_GET = 1,    /* read the element */
-    HUST_OP_PUT = 2,    /* value is the new content: put, hset, sadd, zadd opt=0 */
-    HUST_OP_DEL = 3,    /* store a tombstone, also over nothing */
-    HUST_OP_INCR = 4,   /* add delta to the number: hincrby, zadd opt=1 / -1; decides */
-    HUST_OP_MERGE = 5,  /* value is a wire record: merge it; base = the stamp it replaced */
-    HUST_OP_HINT = 6,   /* remember to bring this element to target; base, stamp as in hust_hint_t */
+    HUST_OP_GET = 1,   /* read the element */
+    HUST_OP_PUT = 2,   /* value is the new content: put, hset, sadd, zadd opt=0 */
+    HUST_OP_DEL = 3,   /* store a tombstone, also over nothing */
+    HUST_OP_INCR = 4,  /* add delta to the number: hincrby, zadd opt=1 / -1; decides */
+    HUST_OP_MERGE = 5, /* value is a wire record: merge it; base = the stamp it replaced */
+    HUST_OP_HINT = 6,  /* remember to bring this element to target; base, stamp as in hust_hint_t */
     HUST_OP_UNHINT = 7, /* drop the hint for target if gen and stamp are still those given */
     /* Value is the stored record of the other master: hold what both are to hold (reconcile.h).
      * With stamp and gen: only if record and hint are still those. The result's value is what was
@@ -34,7 +34,8 @@ enum {
     HUST_OPF_IF_EXISTS = 1 << 5, /* If-Match: * */
     HUST_OPF_IF_ABSENT = 1 << 6, /* If-None-Match: * on a write */
     HUST_OPF_DECIDE = 1 << 7,    /* one master decides; answers BEHIND rather than lose by stamp */
-    HUST_OPF_SUBTRACT = 1 << 8,  /* INCR: take delta away (the negative of the least int64 is none) */
+    HUST_OPF_SUBTRACT =
+        1 << 8, /* INCR: take delta away (the negative of the least int64 is none) */
     /* presence of optional fields, on the wire */
     HUST_OPF_HAS_STAMP = 1 << 9,     /* stamp and expire_at_ms */
     HUST_OPF_HAS_VER = 1 << 10,      /* ver; the operation is conditional */
@@ -114,8 +115,8 @@ static inline bool hust_op_is_write(const hust_op_t *op)
 /* True if one master decides it (ver, If-Match, If-None-Match, numbers that are added to). */
 static inline bool hust_op_is_deciding(const hust_op_t *op)
 {
-    const unsigned conditions = HUST_OPF_HAS_VER | HUST_OPF_HAS_IF_MATCH | HUST_OPF_IF_EXISTS |
-                                HUST_OPF_IF_ABSENT;
+    const unsigned conditions =
+        HUST_OPF_HAS_VER | HUST_OPF_HAS_IF_MATCH | HUST_OPF_IF_EXISTS | HUST_OPF_IF_ABSENT;
     return op->code == HUST_OP_INCR ||
            ((op->code == HUST_OP_PUT || op->code == HUST_OP_DEL) && (op->flags & conditions) != 0);
 }

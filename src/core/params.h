@@ -15,8 +15,8 @@
 
 enum {
     HUST_MESSAGE_BYTES = 128,
-    HUST_FILE_COUNT = 10,  /* parts in which a node's data is listed */
-    HUST_PAGE_MAX = 1000,  /* elements in a page of a listing */
+    HUST_FILE_COUNT = 10, /* parts in which a node's data is listed */
+    HUST_PAGE_MAX = 1000, /* elements in a page of a listing */
 };
 
 /* Limits that are configuration. */
@@ -28,16 +28,16 @@ typedef struct {
 #define HUST_LIMITS_DEFAULT ((hust_limits_t){.ttl_max_s = 2592000, .value_bytes_max = 32u << 20})
 
 typedef struct {
-    unsigned where;      /* HUST_AT_HA: made at HA, where HUST_PRESENCE_AT_HA counts; else a node */
-    unsigned method;     /* one HUST_METHOD_* bit, allowed for the call */
-    hust_slice_t query;  /* raw, without the '?'; may be empty */
-    size_t body_bytes;   /* 0: none or empty */
-    hust_slice_t body;   /* the bytes; data may be NULL when they lie in a file (values only) */
+    unsigned where;     /* HUST_AT_HA: made at HA, where HUST_PRESENCE_AT_HA counts; else a node */
+    unsigned method;    /* one HUST_METHOD_* bit, allowed for the call */
+    hust_slice_t query; /* raw, without the '?'; may be empty */
+    size_t body_bytes;  /* 0: none or empty */
+    hust_slice_t body;  /* the bytes; data may be NULL when they lie in a file (values only) */
 } hust_request_t;
 
 typedef struct {
-    uint32_t given;      /* bit per hust_param_id_t: was in the query or came as the body */
-    bool val_in_body;    /* val is the body: val.len is its length, val.data may be NULL */
+    uint32_t given;   /* bit per hust_param_id_t: was in the query or came as the body */
+    bool val_in_body; /* val is the body: val.len is its length, val.data may be NULL */
     hust_slice_t key, val, tb, host;
     uint64_t ttl_s, ver;
     int64_t score;       /* zadd */
@@ -45,15 +45,15 @@ typedef struct {
     long double decimal; /* hincrbyfloat: val */
     int opt;             /* zadd: 0, 1 or -1 */
     uint64_t peer;
-    unsigned method;     /* binlog: 1..8 */
+    unsigned method; /* binlog: 1..8 */
     /* Listings. */
     uint64_t offset;     /* where the page begins, unless there is a cursor */
     hust_slice_t cursor; /* as it was answered (core/cursor.h) */
     unsigned size;       /* elements wanted, 0..HUST_PAGE_MAX */
     unsigned start, end; /* only buckets start <= b < end; by default all of them */
     bool noval, async, desc;
-    int64_t min, max;    /* scores, both included; min <= max */
-    unsigned file;       /* 0..HUST_FILE_COUNT - 1 */
+    int64_t min, max; /* scores, both included; min <= max */
+    unsigned file;    /* 0..HUST_FILE_COUNT - 1 */
 } hust_params_t;
 
 /*
@@ -67,8 +67,8 @@ unsigned hust_params_parse(const hust_call_t *call, const hust_request_t *reques
                            char message[HUST_MESSAGE_BYTES]);
 
 /*
- * What is said (400) of a raw # in a request target: it would be a fragment, which is never sent, so
- * programs on the way disagree about what it means.
+ * What is said (400) of a raw # in a request target: it would be a fragment, which is never sent,
+ * so programs on the way disagree about what it means.
  */
 #define HUST_MESSAGE_FRAGMENT "#: write %23 for a # in a parameter"
 
@@ -92,8 +92,8 @@ typedef struct {
  * Returns 0, or 400 with a message.
  */
 unsigned hust_params_to_op(const hust_call_t *call, const hust_params_t *params,
-                           const hust_conditions_t *conditions, uint64_t now_ms,
-                           char number[24], hust_op_t *op, char message[HUST_MESSAGE_BYTES]);
+                           const hust_conditions_t *conditions, uint64_t now_ms, char number[24],
+                           hust_op_t *op, char message[HUST_MESSAGE_BYTES]);
 
 /*
  * True if `header` (a raw If-Match or If-None-Match: `*` or a list of entity tags, W/ allowed)

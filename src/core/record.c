@@ -6,11 +6,11 @@
 
 enum {
     RECORD_FORMAT = 1,
-    RECORD_HEAD_BYTES = 2,   /* format, side count */
+    RECORD_HEAD_BYTES = 2, /* format, side count */
     SIDE_HEAD_BYTES = HUST_STAMP_BYTES + 8 + 8 + 1 + 4,
     SIDE_DELETED = 1,
     STORED_FORMAT = 1,
-    STORED_HEAD_BYTES = 2,   /* format, hint flags */
+    STORED_HEAD_BYTES = 2, /* format, hint flags */
     HINT_BYTES = 3 * HUST_STAMP_BYTES + 8,
     HINT_PRESENT = 1,
     HINT_HAS_TARGET = 2,
@@ -161,8 +161,8 @@ hust_error_t hust_record_decode(hust_slice_t in, hust_record_t *out)
             return err;
         }
     }
-    bool ordered = side_count < 2 ||
-                   hust_stamp_compare(out->sides[0].stamp, out->sides[1].stamp) > 0;
+    bool ordered =
+        side_count < 2 || hust_stamp_compare(out->sides[0].stamp, out->sides[1].stamp) > 0;
     if (!ordered || rest.len != 0) {
         return HUST_ERR_MALFORMED;
     }

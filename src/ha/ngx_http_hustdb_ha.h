@@ -43,7 +43,7 @@ enum {
     HUST_HA_LARGE_LANES = 16,                   /* per node and worker */
     HUST_HA_STREAM_LANES = 64,                  /* likewise; a slow client holds one */
     HUST_HA_LANES_MAX = 64,
-    HUST_HA_LANE_IDLE_MS = 60000, /* less than a node's idle_timeout */
+    HUST_HA_LANE_IDLE_MS = 60000,          /* less than a node's idle_timeout */
     HUST_HA_LANE_KEEP_BYTES = 1024 * 1024, /* buffers of an idle lane that may stay */
     HUST_HA_RESTARTS_MAX = 3,
     HUST_HA_PLACES = 16,         /* for counters: workers beyond that share some */
@@ -59,8 +59,9 @@ typedef enum {
     HUST_HA_LANE_READ,
     HUST_HA_LANE_WRITE,
     HUST_HA_LANE_LARGE,  /* one operation per exchange: large writes, forwarded calls */
-    HUST_HA_LANE_STREAM, /* likewise: large values on their way to clients, however slow these are */
-    HUST_HA_LANE_PROBE, /* asks a node that is down whether it is back */
+    HUST_HA_LANE_STREAM, /* likewise: large values on their way to clients, however slow these are
+                          */
+    HUST_HA_LANE_PROBE,  /* asks a node that is down whether it is back */
     HUST_HA_LANE_KINDS,
 } hust_ha_lane_kind_t;
 
@@ -80,7 +81,7 @@ typedef enum {
 #define HUST_HA_CAUSE_ENUM(name, word, down) HUST_HA_##name,
     HUST_HA_CAUSE_MAP(HUST_HA_CAUSE_ENUM)
 #undef HUST_HA_CAUSE_ENUM
-    HUST_HA_CAUSE_COUNT,
+        HUST_HA_CAUSE_COUNT,
 } hust_ha_cause_t;
 
 typedef struct hust_ha_worker_s hust_ha_worker_t;
@@ -100,7 +101,7 @@ typedef struct {
 
 /* One worker's requests. */
 typedef struct {
-    _Alignas(128) ngx_atomic_t owner; /* pid; 0: nobody */
+    _Alignas(128) ngx_atomic_t owner;                                   /* pid; 0: nobody */
     ngx_atomic_t requests[HUST_CALL_COUNT + 1][HUST_HA_STATUS_CLASSES]; /* the last: no call */
     ngx_atomic_t latency[HUST_HA_CLASS_COUNT][HUST_HA_LATENCY_BOUNDS + 1];
     ngx_atomic_t latency_ms[HUST_HA_CLASS_COUNT];
@@ -116,8 +117,9 @@ typedef struct hust_ha_health_s {
     ngx_atomic_t failures[HUST_HA_CAUSE_COUNT];
     /* A write has missed this node: until then it is behind, whatever its partners say. */
     ngx_atomic_t behind_until_ms;
-    ngx_atomic_t heard_at_ms; /* when it last said what hints it holds; 0: never, nothing is known */
-    ngx_atomic_t ask_at_ms;   /* from which a worker may claim to ask a node that has been silent */
+    ngx_atomic_t
+        heard_at_ms;        /* when it last said what hints it holds; 0: never, nothing is known */
+    ngx_atomic_t ask_at_ms; /* from which a worker may claim to ask a node that has been silent */
     /* Hashes of the addresses that this node holds hints for; 0: a free place. */
     ngx_atomic_t backlog_count;
     ngx_atomic_t backlogs[HUST_BATCH_BACKLOGS_MAX];
@@ -145,10 +147,10 @@ typedef struct {
     ngx_int_t write_lanes;
     time_t ttl_maximum; /* seconds */
 
-    hust_routing_t *routing;  /* as the files have it; in force is what the zone has */
-    ngx_addr_t *addresses;    /* of its peers */
-    ngx_str_t state_file;     /* empty: not given */
-    int64_t state_mtime_ns;   /* when the state file was read; 0: there was none */
+    hust_routing_t *routing; /* as the files have it; in force is what the zone has */
+    ngx_addr_t *addresses;   /* of its peers */
+    ngx_str_t state_file;    /* empty: not given */
+    int64_t state_mtime_ns;  /* when the state file was read; 0: there was none */
     ngx_slab_pool_t *zone;
     hust_ha_shared_t *shared; /* in the zone */
     hust_ha_worker_t *worker; /* of this process */
@@ -177,14 +179,14 @@ struct hust_ha_op_s {
     void (*handler)(hust_ha_op_t *op, const hust_result_t *result, hust_failure_t failure);
     void *data; /* the handler's */
 
-    hust_op_t op;            /* borrows from `data` until delivered or abandoned */
-    const ngx_buf_t *body;   /* follows op.value on the wire; borrowed likewise; or NULL */
+    hust_op_t op;          /* borrows from `data` until delivered or abandoned */
+    const ngx_buf_t *body; /* follows op.value on the wire; borrowed likewise; or NULL */
     size_t body_bytes;
-    hust_buf_t encoded;      /* used instead of `op` when that has no owner any more */
-    unsigned is_forward : 1; /* `encoded` is a URI: GET it, the reply is the result's value */
-    size_t bytes;            /* on the wire */
+    hust_buf_t encoded;       /* used instead of `op` when that has no owner any more */
+    unsigned is_forward : 1;  /* `encoded` is a URI: GET it, the reply is the result's value */
+    size_t bytes;             /* on the wire */
     hust_ha_stream_t *stream; /* takes the value as it comes; or NULL */
-    unsigned master;         /* the sender's */
+    unsigned master;          /* the sender's */
 };
 
 typedef enum {
@@ -207,16 +209,16 @@ struct hust_ha_lane_s {
     unsigned writes : 1; /* some of them change something */
     unsigned reused : 1; /* the connection has carried an exchange before */
 
-    hust_buf_t out;     /* HTTP head and batch, without a body that follows */
-    size_t out_from;    /* where in `out` the HTTP head begins */
+    hust_buf_t out;  /* HTTP head and batch, without a body that follows */
+    size_t out_from; /* where in `out` the HTTP head begins */
     ngx_chain_t links[2];
     ngx_buf_t bufs[2];
     ngx_chain_t *unsent;
-    off_t sent_before;  /* connection->sent at the start of the exchange */
+    off_t sent_before; /* connection->sent at the start of the exchange */
 
-    hust_buf_t in;      /* reply as received */
+    hust_buf_t in; /* reply as received */
     hust_http_reply_t reply;
-    unsigned has_reply : 1; /* `reply` is parsed */
+    unsigned has_reply : 1;   /* `reply` is parsed */
     hust_ha_stream_t *stream; /* takes the rest of the reply's body; or NULL */
     uint64_t streamed;        /* bytes of the body that are taken or skipped */
 };
@@ -239,7 +241,7 @@ struct hust_ha_peer_s {
     uint64_t address_hash;
     hust_ha_lanes_t lanes[HUST_HA_LANE_KINDS];
     ngx_msec_t moved_at; /* when a large transfer of this worker last got on; 0: never */
-    ngx_queue_t link; /* in worker->dirty */
+    ngx_queue_t link;    /* in worker->dirty */
     unsigned dirty : 1;
     unsigned retired : 1; /* not in the table any more: keep no connection */
 };
@@ -250,15 +252,15 @@ struct hust_ha_worker_s {
     ngx_log_t *log;
     ngx_log_t quiet_log; /* of lanes, whose failures we report ourselves */
     hust_clock_t clock;
-    ngx_uint_t place;        /* of its counters */
-    ngx_queue_t known;       /* every hust_ha_peer_t there ever was */
+    ngx_uint_t place;             /* of its counters */
+    ngx_queue_t known;            /* every hust_ha_peer_t there ever was */
     ngx_atomic_uint_t generation; /* of the table that follows */
-    hust_routing_t *routing; /* owned */
+    hust_routing_t *routing;      /* owned */
     ngx_uint_t peer_count;
-    hust_ha_peer_t **peers;  /* of the table; the array is owned */
-    ngx_queue_t dirty;     /* peers that have something to send */
-    ngx_event_t flush;     /* posted: at the end of this turn of the event loop */
-    ngx_event_t probe;     /* timer: nodes that are down, and those that have been silent */
+    hust_ha_peer_t **peers; /* of the table; the array is owned */
+    ngx_queue_t dirty;      /* peers that have something to send */
+    ngx_event_t flush;      /* posted: at the end of this turn of the event loop */
+    ngx_event_t probe;      /* timer: nodes that are down, and those that have been silent */
     ngx_queue_t free_ops;
 };
 
@@ -282,7 +284,7 @@ struct hust_ha_transaction_s {
     hust_buf_t scratch; /* decoded parameters */
     hust_conditions_t conditions;
     char number[24];
-    hust_slice_t body;    /* data NULL and a length: it is in body_file */
+    hust_slice_t body; /* data NULL and a length: it is in body_file */
     ngx_buf_t *body_file;
     hust_op_t op;
     hust_ha_peer_t *masters[2]; /* of the table in force when it started */
@@ -558,8 +560,8 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive);
 void hust_ha_health_probe_handler(ngx_event_t *event);
 
 /*
- * True as soon as the node has said once what hints it holds, or cannot be asked. Before that nobody
- * knows whether its partner is catching up.
+ * True as soon as the node has said once what hints it holds, or cannot be asked. Before that
+ * nobody knows whether its partner is catching up.
  */
 static inline bool hust_ha_health_is_known(const hust_ha_peer_t *peer)
 {

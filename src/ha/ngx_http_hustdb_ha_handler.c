@@ -162,7 +162,8 @@ static ngx_int_t take_body(hust_ha_transaction_t *transaction)
 
 /* ---- the parameters ---- */
 
-/* NULL data: there is none. One that is there and empty is malformed, and told apart by its data. */
+/* NULL data: there is none. One that is there and empty is malformed, and told apart by its data.
+ */
 static hust_slice_t header_value(const ngx_table_elt_t *header)
 {
     if (header == NULL) {
@@ -190,7 +191,8 @@ static unsigned make_op(hust_ha_transaction_t *transaction, char message[HUST_ME
         request.body_bytes = transaction->body.len;
         request.body = transaction->body;
     }
-    if (ngx_strlchr(r->unparsed_uri.data, r->unparsed_uri.data + r->unparsed_uri.len, '#') != NULL) {
+    if (ngx_strlchr(r->unparsed_uri.data, r->unparsed_uri.data + r->unparsed_uri.len, '#') !=
+        NULL) {
         ngx_memcpy(message, HUST_MESSAGE_FRAGMENT, sizeof(HUST_MESSAGE_FRAGMENT));
         return NGX_HTTP_BAD_REQUEST; /* nginx has left it out of r->args */
     }

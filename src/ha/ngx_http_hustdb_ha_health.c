@@ -18,7 +18,7 @@ enum {
     PROBE_TICK_MS = 100,
     PROBE_PAUSE_MIN_MS = 100,
     PROBE_PAUSE_MAX_MS = 1000,
-    SILENCE_MS = 700, /* with the tick and the answer's way, less than a second */
+    SILENCE_MS = 700,   /* with the tick and the answer's way, less than a second */
     HINT_OLD_MS = 3200, /* by then a node reports a hint, if it still has it */
     BEHIND_MS = HINT_OLD_MS + 1000,
 };
@@ -35,6 +35,11 @@ static const cause_t causes[HUST_HA_CAUSE_COUNT] = {
     HUST_HA_CAUSE_MAP(CAUSE_ROW)
 #undef CAUSE_ROW
 };
+
+static bool is_due(ngx_atomic_uint_t at_ms)
+{
+    return (ngx_msec_int_t)(ngx_current_msec - at_ms) >= 0;
+}
 
 ngx_int_t hust_ha_health_add_zone(ngx_conf_t *cf, hust_ha_main_conf_t *conf)
 {
@@ -238,8 +243,7 @@ static bool mark_down(hust_ha_health_t *health)
 /* Large transfers get on, so the node is not down: it only takes its time. */
 static bool is_moving(const hust_ha_peer_t *peer)
 {
-    return peer->moved_at != 0 &&
-           ngx_current_msec - peer->moved_at < peer->worker->conf->timeout;
+    return peer->moved_at != 0 && ngx_current_msec - peer->moved_at < peer->worker->conf->timeout;
 }
 
 void hust_ha_health_failed(hust_ha_peer_t *peer, hust_ha_cause_t cause, ngx_err_t err)
@@ -272,8 +276,9 @@ void hust_ha_health_probed(hust_ha_peer_t *peer, bool alive)
         }
         return;
     }
-    if (is_moving(peer)) {
-        return;
+    bool heard = health->heard_at_ms != 0 && !is_due(health->heard_at_ms + SILENCE_MS);
+    if (is_moving(peer) || (heard && health->down == 0)) {
+        return; /* it was alive after this probe had begun */
     }
     if (mark_down(health)) {
         ngx_log_error(NGX_LOG_ERR, peer->worker->log, 0,
@@ -296,11 +301,6 @@ static void probe(hust_ha_peer_t *peer)
         return; /* the claim runs out, and somebody tries again */
     }
     hust_ha_lane_send(lane);
-}
-
-static bool is_due(ngx_atomic_uint_t at_ms)
-{
-    return (ngx_msec_int_t)(ngx_current_msec - at_ms) >= 0;
 }
 
 /* A node that is down: is it this worker's turn to ask it? */

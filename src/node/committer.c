@@ -16,7 +16,7 @@
 
 enum {
     GROUP_OPS_MAX = 4096,
-    GROUP_BYTES_MAX = 32 << 20, /* one job may exceed it alone */
+    GROUP_BYTES_MAX = 32 << 20,  /* one job may exceed it alone */
     ANSWER_BYTES_KEPT = 1 << 20, /* a buffer that grew larger for a large value is given back */
 };
 
@@ -31,9 +31,9 @@ struct hust_committer {
     atomic_uint_least64_t published_clock;
     atomic_uint_least64_t ops_done;
     atomic_uint_least64_t ops_waiting;
-    hust_buf_t answer; /* what a result borrows that is made for it */
-    hust_room_t room;  /* on the disk, for the group */
-    bool room_told;    /* that there is none for everything is in the log */
+    hust_buf_t answer;            /* what a result borrows that is made for it */
+    hust_room_t room;             /* on the disk, for the group */
+    bool room_told;               /* that there is none for everything is in the log */
     hust_group_entry_t **entries; /* of the operations of the group, in order */
     size_t entries_room;
     pthread_t thread;

@@ -1,6 +1,6 @@
 /*
- * The node's configuration file: INI, sections [server], [store] and [cachedb]. Strict: an unknown key, a
- * value out of range or a key given twice refuses the whole file and names the line.
+ * The node's configuration file: INI, sections [server], [store] and [cachedb]. Strict: an unknown
+ * key, a value out of range or a key given twice refuses the whole file and names the line.
  */
 #ifndef HUST_NODE_CONFIG_H
 #define HUST_NODE_CONFIG_H

@@ -164,8 +164,8 @@ static void answer(batch_t *batch)
 /* --- carrying it out --- */
 
 enum {
-    READS_FIRST = 8,               /* operations read at once, as long as nothing is known */
-    READS_MANY = 64,               /* and while values are small */
+    READS_FIRST = 8,                /* operations read at once, as long as nothing is known */
+    READS_MANY = 64,                /* and while values are small */
     READS_BYTES_SMALL = 256 * 1024, /* of one step */
 };
 

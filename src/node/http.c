@@ -171,10 +171,8 @@ void hust_http_stop(hust_http_t *http, unsigned drain_ms)
 {
     assert(!atomic_load(&http->closing));
     atomic_store(&http->closing, true);
-    MHD_socket fd = MHD_quiesce_daemon(http->daemon);
-    if (fd != MHD_INVALID_SOCKET) {
-        close(fd);
-    }
+    /* Not quiesced: the library may abort when connections come in just then. Those that do are
+     * served until the time for draining is over, and refused after it. */
     wait_while(&http->active, drain_ms);
     atomic_store(&http->refusing, true);
     while (atomic_load(&http->held) > 0) {

@@ -32,8 +32,11 @@ hust_element_t test_element(void)
 
 static hust_op_t write_op(hust_op_code_t code, hust_stamp_t stamp)
 {
-    return (hust_op_t){.code = code, .flags = HUST_OPF_HAS_STAMP, .element = test_element(),
-                       .now_ms = TEST_NOW_MS, .stamp = stamp};
+    return (hust_op_t){.code = code,
+                       .flags = HUST_OPF_HAS_STAMP,
+                       .element = test_element(),
+                       .now_ms = TEST_NOW_MS,
+                       .stamp = stamp};
 }
 
 hust_op_t test_put(hust_stamp_t stamp, const char *value)
@@ -83,8 +86,8 @@ static void replica_keep(replica_t *replica, const hust_stored_t *next)
 hust_result_t replica_apply(replica_t *replica, const hust_op_t *op, hust_buf_t *reply)
 {
     hust_applied_t applied;
-    hust_apply_env_t env = {.wall_ms = TEST_NOW_MS, .clock = &replica->clock,
-                            .replicated = replica->replicated};
+    hust_apply_env_t env = {
+        .wall_ms = TEST_NOW_MS, .clock = &replica->clock, .replicated = replica->replicated};
     hust_apply(&env, &replica->held, op, &applied);
     hust_buf_clear(reply);
     assert_int_equal(hust_buf_append_slice(reply, applied.result.value), HUST_OK);
@@ -113,7 +116,9 @@ void replica_merge(replica_t *to, const replica_t *from)
 {
     hust_buf_t record = {0};
     assert_int_equal(hust_record_encode(&from->held.record, &record), HUST_OK);
-    hust_op_t merge = {.code = HUST_OP_MERGE, .element = test_element(), .now_ms = TEST_NOW_MS,
+    hust_op_t merge = {.code = HUST_OP_MERGE,
+                       .element = test_element(),
+                       .now_ms = TEST_NOW_MS,
                        .value = hust_buf_slice(&record)};
     assert_int_equal(replica_do(to, merge).status, 200);
     hust_buf_free(&record);

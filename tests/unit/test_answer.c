@@ -3,9 +3,13 @@
 
 static hust_outcome_t found(void)
 {
-    return (hust_outcome_t){.status = 200, .has_version = true, .version = 3, .value_count = 1,
+    return (hust_outcome_t){.status = 200,
+                            .has_version = true,
+                            .version = 3,
+                            .value_count = 1,
                             .values = {{.status = 200, .value = hust_slice_str("hello")}},
-                            .has_etag = true, .etag = {.time = 0x0123456789abcdef, .writer = 5}};
+                            .has_etag = true,
+                            .etag = {.time = 0x0123456789abcdef, .writer = 5}};
 }
 
 static void assert_header(const hust_answer_t *answer, unsigned at, const char *name,
@@ -72,8 +76,12 @@ static void absence_has_no_body(void **state)
 static void large_values_count_by_their_length(void **state)
 {
     (void)state;
-    hust_outcome_t outcome = {.status = 409, .differ = true, .versions = {1, 2}, .newer = 2,
-                              .has_val_offset = true, .value_count = 2,
+    hust_outcome_t outcome = {.status = 409,
+                              .differ = true,
+                              .versions = {1, 2},
+                              .newer = 2,
+                              .has_val_offset = true,
+                              .value_count = 2,
                               .value_master = {0, 1},
                               .values = {{.flags = HUST_RESULT_LARGE, .value_bytes = 1 << 20},
                                          {.value = hust_slice_str("small")}}};

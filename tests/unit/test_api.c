@@ -170,8 +170,7 @@ static void test_names_are_those_of_the_map(void **state)
     (void)state;
     static const char *const names[] = {
 #define NAME(id, name) #name,
-        HUST_CALL_MAP(NAME)
-        HUST_CACHE_CALL_MAP(NAME)
+        HUST_CALL_MAP(NAME) HUST_CACHE_CALL_MAP(NAME)
 #undef NAME
     };
     assert_int_equal(COUNT_OF(names), HUST_CALL_COUNT);
@@ -348,11 +347,10 @@ static void test_parameters(void **state)
 static void test_parameter_names(void **state)
 {
     (void)state;
-    static const char *const names[HUST_PARAM_COUNT] = {"key",   "val", "tb",   "ttl",  "ver",
-                                                        "score", "opt", "peer", "host", "method",
-                                                        "offset", "size", "cursor", "start",
-                                                        "end", "noval", "async", "desc", "min",
-                                                        "max", "file"};
+    static const char *const names[HUST_PARAM_COUNT] = {
+        "key",  "val",   "tb",     "ttl",    "ver",  "score",  "opt",
+        "peer", "host",  "method", "offset", "size", "cursor", "start",
+        "end",  "noval", "async",  "desc",   "min",  "max",    "file"};
     for (unsigned id = 0; id < HUST_PARAM_COUNT; id++) {
         assert_string_equal(hust_param_name((hust_param_id_t)id), names[id]);
     }

@@ -241,9 +241,12 @@ static void a_write_found_solo_later_gets_its_hint(void **state)
     replica_do(replica, test_put(test_stamp(1), "both"));
     replica_do(replica, test_put(test_stamp(2), "found solo later"));
     replica_do(replica, solo_put(3, "known solo"));
-    hust_op_t hint = {.code = HUST_OP_HINT, .element = test_element(), .now_ms = TEST_NOW_MS,
+    hust_op_t hint = {.code = HUST_OP_HINT,
+                      .element = test_element(),
+                      .now_ms = TEST_NOW_MS,
                       .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_BASE | HUST_OPF_HAS_TARGET,
-                      .stamp = test_stamp(2), .base = test_stamp(1),
+                      .stamp = test_stamp(2),
+                      .base = test_stamp(1),
                       .target = hust_slice_str("b:2")};
     replica_do(replica, hint);
     assert_stamp(replica->held.hint.base, test_stamp(1));
@@ -254,9 +257,13 @@ static void a_hint_goes_only_if_nothing_happened_since(void **state)
 {
     replica_t *replica = *state;
     hust_result_t first = replica_do(replica, solo_put(1, "a"));
-    hust_op_t unhint = {.code = HUST_OP_UNHINT, .element = test_element(), .now_ms = TEST_NOW_MS,
+    hust_op_t unhint = {.code = HUST_OP_UNHINT,
+                        .element = test_element(),
+                        .now_ms = TEST_NOW_MS,
                         .flags = HUST_OPF_HAS_STAMP | HUST_OPF_HAS_GEN | HUST_OPF_HAS_TARGET,
-                        .stamp = first.stamp, .gen = first.gen, .target = hust_slice_str("b:2")};
+                        .stamp = first.stamp,
+                        .gen = first.gen,
+                        .target = hust_slice_str("b:2")};
     hust_result_t second = replica_do(replica, solo_put(2, "b"));
     replica_do(replica, unhint);
     assert_true(replica->held.hint.present);
@@ -274,7 +281,9 @@ static hust_result_t merge_side(replica_t *replica, hust_side_t side, const hust
     hust_buf_t bytes = {0};
     hust_record_t record = {1, {side}};
     assert_int_equal(hust_record_encode(&record, &bytes), HUST_OK);
-    hust_op_t merge = {.code = HUST_OP_MERGE, .element = test_element(), .now_ms = TEST_NOW_MS,
+    hust_op_t merge = {.code = HUST_OP_MERGE,
+                       .element = test_element(),
+                       .now_ms = TEST_NOW_MS,
                        .value = hust_buf_slice(&bytes)};
     if (base != NULL) {
         merge.flags |= HUST_OPF_HAS_BASE;
@@ -345,7 +354,8 @@ static void shuffle(uint64_t *seed, hust_op_t *ops, unsigned count)
     }
 }
 
-/* The same plain writes in any order: equal but for versions after deletes; after a merge, equal. */
+/* The same plain writes in any order: equal but for versions after deletes; after a merge, equal.
+ */
 static void any_order_converges(void **state)
 {
     (void)state;

@@ -191,22 +191,25 @@ static void request_layout_is_what_the_document_says(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        'H', 'B', 'Q', '1',                     /* magic and version */
-        0, 0, 0, 1,                             /* one operation */
-        0, 0, 0, 0, 0, 0, 0, 5,                 /* routing table epoch */
-        0, 0, 0, 0,                             /* spare */
-        0, 0, 0, 48,                            /* bytes that follow */
-        2, 'H', 0x02, 0x00,                     /* PUT, hash, HAS_STAMP */
-        0, 0, 0, 0, 0, 0, 0, 9,                 /* now */
-        2, 0, 0, 3,                             /* tb length, spare, key length */
-        't', 'b', 'k', 'e', 'y',                /* tb, key */
-        0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 8,     /* stamp */
-        0, 0, 0, 0, 0, 0, 0, 6,                 /* expiry */
-        'v', 'a', 'l', 'u', 'e', '!', '!',      /* value: the rest */
+        'H', 'B', 'Q',  '1',                                /* magic and version */
+        0,   0,   0,    1,                                  /* one operation */
+        0,   0,   0,    0,    0,   0,   0,   5,             /* routing table epoch */
+        0,   0,   0,    0,                                  /* spare */
+        0,   0,   0,    48,                                 /* bytes that follow */
+        2,   'H', 0x02, 0x00,                               /* PUT, hash, HAS_STAMP */
+        0,   0,   0,    0,    0,   0,   0,   9,             /* now */
+        2,   0,   0,    3,                                  /* tb length, spare, key length */
+        't', 'b', 'k',  'e',  'y',                          /* tb, key */
+        0,   0,   0,    0,    0,   0,   0,   7, 0, 0, 0, 8, /* stamp */
+        0,   0,   0,    0,    0,   0,   0,   6,             /* expiry */
+        'v', 'a', 'l',  'u',  'e', '!', '!',                /* value: the rest */
     };
-    hust_op_t op = {.code = HUST_OP_PUT, .flags = HUST_OPF_HAS_STAMP,
+    hust_op_t op = {.code = HUST_OP_PUT,
+                    .flags = HUST_OPF_HAS_STAMP,
                     .element = {HUST_TYPE_HASH, hust_slice_str("tb"), hust_slice_str("key")},
-                    .now_ms = 9, .stamp = {7, 8}, .expire_at_ms = 6,
+                    .now_ms = 9,
+                    .stamp = {7, 8},
+                    .expire_at_ms = 6,
                     .value = hust_slice_str("value!!")};
     hust_buf_t out = {0};
     hust_batch_request_head_t head = {.count = 1, .epoch = 5};
@@ -263,7 +266,9 @@ static void replies_round_trip(void **state)
         uint8_t bytes[1000];
         hust_result_t result = random_result(&random, bytes);
         hust_batch_reply_head_t head = {
-            .count = 1, .clock = seed, .backlog_count = 2,
+            .count = 1,
+            .clock = seed,
+            .backlog_count = 2,
             .backlogs = {{hust_slice_str("a:1"), 7}, {hust_slice_str("[::1]:8086"), seed}}};
         hust_buf_t out = {0};
         assert_int_equal(hust_batch_reply_begin(&out, &head), HUST_OK);
@@ -288,8 +293,11 @@ static void a_streamed_value_is_found_from_the_first_bytes(void **state)
     (void)state;
     hust_buf_t out = {0};
     hust_batch_reply_head_t head = {.count = 1};
-    hust_result_t result = {.status = 200, .flags = HUST_RESULT_HAS_STAMP, .version = 3,
-                            .stamp = test_stamp(1), .value = hust_slice_str("a long value")};
+    hust_result_t result = {.status = 200,
+                            .flags = HUST_RESULT_HAS_STAMP,
+                            .version = 3,
+                            .stamp = test_stamp(1),
+                            .value = hust_slice_str("a long value")};
     size_t value_at = 0;
     size_t value_bytes = 0;
     hust_result_t back;
@@ -316,8 +324,8 @@ static void damaged_replies_are_refused(void **state)
 {
     (void)state;
     hust_buf_t out = {0};
-    hust_batch_reply_head_t head = {.count = 1, .backlog_count = 1,
-                                    .backlogs = {{hust_slice_str("a:1"), 7}}};
+    hust_batch_reply_head_t head = {
+        .count = 1, .backlog_count = 1, .backlogs = {{hust_slice_str("a:1"), 7}}};
     hust_result_t result = {.status = 404, .flags = HUST_RESULT_HAS_STAMP, .stamp = test_stamp(1)};
     assert_int_equal(hust_batch_reply_begin(&out, &head), HUST_OK);
     assert_int_equal(hust_batch_reply_add(&out, &result), HUST_OK);

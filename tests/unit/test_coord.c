@@ -481,12 +481,13 @@ static void a_decided_delete_reaches_both(void **state)
     expect(world, 401, "Version", "0", "VerError", "true", NO_MORE);
 }
 
-/* ---- faults at random: what was acknowledged stays, and one exchange makes the masters equal ---- */
+/* ---- faults at random: what was acknowledged stays, and one exchange makes the masters equal ----
+ */
 
 static void random_request(world_t *world, uint64_t *seed, uint64_t *counted)
 {
-    static const link_t links[] = {LINK_OK, LINK_OK, LINK_OK, LINK_REFUSES, LINK_LOSES,
-                                   LINK_LOSES_REPLY};
+    static const link_t links[] = {LINK_OK,      LINK_OK,    LINK_OK,
+                                   LINK_REFUSES, LINK_LOSES, LINK_LOSES_REPLY};
     for (unsigned m = 0; m < 2; m++) {
         world->link[m] = links[test_pick(seed, 6)];
         world->state[m] = test_pick(seed, 6) == 0 ? HUST_MASTER_DOWN : HUST_MASTER_UP;

@@ -149,7 +149,8 @@ static void test_other_conditions_are_refused(void **state)
 {
     (void)state;
     static const char *const wrong_match[] = {
-        "W/" OURS, OURS ", " THEIRS, OURS ",", "abc", "**", "* *", "\"open", ",", "W/", "\"a\"b", "", " ",
+        "W/" OURS, OURS ", " THEIRS, OURS ",", "abc", "**", "* *", "\"open", ",",
+        "W/",      "\"a\"b",         "",       " ",
     };
     hust_op_t op;
     char message[HUST_MESSAGE_BYTES];

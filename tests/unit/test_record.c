@@ -67,7 +67,7 @@ static void compare_is_a_total_order(void **state)
         hust_record_t c = random_record(&random);
         int ab = hust_record_compare(&a, &b);
         int bc = hust_record_compare(&b, &c);
-        assert_int_equal(ab < 0, hust_record_compare(&b, &a) > 0);
+        assert_int_equal(ab<0, hust_record_compare(&b, &a)> 0);
         if (ab <= 0 && bc <= 0) {
             assert_true(hust_record_compare(&a, &c) <= 0);
         }
@@ -113,8 +113,12 @@ static void stored_record_round_trips(void **state)
         uint64_t random = seed;
         hust_stored_t stored = {.record = random_record(&random)};
         if (test_pick(&random, 2) == 0) {
-            stored.hint = (hust_hint_t){.present = true, .has_target = test_pick(&random, 2) == 0,
-                                        .base = {1, 2}, .solo = {3, 4}, .own = {5, 6}, .gen = seed};
+            stored.hint = (hust_hint_t){.present = true,
+                                        .has_target = test_pick(&random, 2) == 0,
+                                        .base = {1, 2},
+                                        .solo = {3, 4},
+                                        .own = {5, 6},
+                                        .gen = seed};
         }
         hust_buf_t bytes = {0};
         hust_stored_t back;
@@ -128,8 +132,8 @@ static void stored_record_round_trips(void **state)
         assert_stamp(back.hint.solo, stored.hint.solo);
         assert_stamp(back.hint.own, stored.hint.own);
         for (size_t cut = 0; cut < bytes.len; cut++) {
-            assert_int_not_equal(
-                hust_stored_decode(hust_slice_of(bytes.data, cut), &back), HUST_OK);
+            assert_int_not_equal(hust_stored_decode(hust_slice_of(bytes.data, cut), &back),
+                                 HUST_OK);
         }
         hust_buf_free(&bytes);
     }
@@ -139,21 +143,24 @@ static void encoding_is_what_the_document_says(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        1, 1,                                           /* stored format, hint present */
-        0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2,             /* base */
-        0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4,             /* solo */
-        0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 6,             /* own */
-        0, 0, 0, 0, 0, 0, 0, 7,                         /* generation */
-        1, 1,                                           /* record format, one side */
-        0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 9,             /* stamp */
-        0, 0, 0, 0, 0, 0, 0, 2,                         /* version */
-        0, 0, 0, 0, 0, 0, 3, 0xe8,                      /* expires at 1000 ms */
-        0, 0, 0, 0, 2, 'h', 'i',                        /* not deleted, 2 bytes */
+        1, 1,                                      /* stored format, hint present */
+        0, 0, 0, 0, 0, 0,   0,   1,    0, 0, 0, 2, /* base */
+        0, 0, 0, 0, 0, 0,   0,   3,    0, 0, 0, 4, /* solo */
+        0, 0, 0, 0, 0, 0,   0,   5,    0, 0, 0, 6, /* own */
+        0, 0, 0, 0, 0, 0,   0,   7,                /* generation */
+        1, 1,                                      /* record format, one side */
+        0, 0, 0, 0, 0, 0,   1,   0,    0, 0, 0, 9, /* stamp */
+        0, 0, 0, 0, 0, 0,   0,   2,                /* version */
+        0, 0, 0, 0, 0, 0,   3,   0xe8,             /* expires at 1000 ms */
+        0, 0, 0, 0, 2, 'h', 'i',                   /* not deleted, 2 bytes */
     };
     hust_stored_t stored = {
         .hint = {.present = true, .base = {1, 2}, .solo = {3, 4}, .own = {5, 6}, .gen = 7},
-        .record = {1, {{.stamp = {256, 9}, .version = 2, .expire_at_ms = 1000,
-                        .value = hust_slice_str("hi")}}},
+        .record = {1,
+                   {{.stamp = {256, 9},
+                     .version = 2,
+                     .expire_at_ms = 1000,
+                     .value = hust_slice_str("hi")}}},
     };
     hust_buf_t bytes = {0};
     assert_int_equal(hust_stored_encode(&stored, &bytes), HUST_OK);
@@ -166,8 +173,9 @@ static void encoding_is_what_the_document_says(void **state)
 static void broken_records_are_refused(void **state)
 {
     (void)state;
-    hust_record_t record = {2, {{.stamp = {9, 1}, .version = 2, .value = hust_slice_str("new")},
-                                {.stamp = {8, 1}, .deleted = true}}};
+    hust_record_t record = {2,
+                            {{.stamp = {9, 1}, .version = 2, .value = hust_slice_str("new")},
+                             {.stamp = {8, 1}, .deleted = true}}};
     hust_buf_t bytes = {0};
     hust_record_t back;
     assert_int_equal(hust_record_encode(&record, &bytes), HUST_OK);

@@ -90,10 +90,12 @@ static void deliver(world_t *world, const hust_action_t *action)
 
 void world_run(world_t *world, hust_call_id_t call, hust_op_t op)
 {
-    hust_coord_input_t in = {.call = hust_call(call), .op = op, .clock = &world->clock,
-                             .state = {world->state[0], world->state[1]},
-                             .address = {hust_slice_str(ADDRESSES[0]),
-                                         hust_slice_str(ADDRESSES[1])}};
+    hust_coord_input_t in = {
+        .call = hust_call(call),
+        .op = op,
+        .clock = &world->clock,
+        .state = {world->state[0], world->state[1]},
+        .address = {hust_slice_str(ADDRESSES[0]), hust_slice_str(ADDRESSES[1])}};
     hust_action_t action;
     forget_replies(world);
     hust_coord_end(&world->coord);
