@@ -91,6 +91,7 @@ RATIOS = (
 class Bench:
     def __init__(self, options):
         self.options = options
+        self.sync_us = sync_microseconds(self.directory)
         self.again = 0  # points measured again because others used the machine
         self.disturbed = 0  # points kept although they did
         self.directory = scratch_directory("bench")
@@ -172,8 +173,6 @@ class Bench:
         """point -> a list of figures, one per round."""
         figures = {point: [] for point in POINTS}
         self.patience_ends = time.monotonic() + self.options.patience
-        self.wait_quiet(Watch([program.pid for program in self.cluster.programs]))
-        self.sync_us = sync_microseconds(self.directory)
         for point in POINTS:
             self.wrk(point, 1, self.options.seed)
         for round_ in range(self.options.rounds):
