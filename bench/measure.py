@@ -91,7 +91,6 @@ RATIOS = (
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.sync_us = sync_microseconds(self.directory)
         self.again = 0  # points measured again because others used the machine
         self.disturbed = 0  # points kept although they did
         self.directory = scratch_directory("bench")
@@ -100,6 +99,7 @@ class Bench:
         self.values_path = self.directory / "values.bin"
         self.values_path.write_bytes(b"".join(self.values))
         self.plain = "x" * VALUE_BYTES
+        self.sync_us = sync_microseconds(self.directory)
         self.cluster = Cluster(
             node_options={"worker_count": WORKERS, "block_cache": "256M", "memtable": "64M",
                           "log_level": "warn"},
